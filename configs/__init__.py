@@ -1,0 +1,1 @@
+"""What every stage shares: the typed config (`schema`), and small file and command-line helpers."""

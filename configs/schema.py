@@ -1,0 +1,170 @@
+"""The one definition of a Fixformer config: a TOML file with five sections, typed and cross-checked.
+
+Every stage reads the whole file, so a mistake in `[hardware]` is reported before training begins.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+CONFIG_DIR = Path(__file__).parent
+BUILD_DIR = CONFIG_DIR.parent / "build"
+
+
+class ConfigError(ValueError):
+    """A config that cannot be used; the message is one line and says what to change."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class ModelConfig(Section):
+    """Shape and kind of the transformer (decoder-only, pre-norm)."""
+
+    d_model: int = Field(64, ge=4, le=1024)
+    n_heads: int = Field(4, ge=1, le=64)
+    n_layers: int = Field(2, ge=1, le=32)
+    d_ff: int = Field(256, ge=4, le=8192)
+    context: int = Field(128, ge=4, le=4096)
+    norm: Literal["layernorm", "rmsnorm"] = "rmsnorm"
+    activation: Literal["relu", "gelu"] = "relu"
+    positions: Literal["learned", "sinusoidal", "rotary"] = "learned"
+    tied_head: bool = True
+    bias: bool = False
+
+    @property
+    def d_head(self) -> int:
+        return self.d_model // self.n_heads
+
+    @model_validator(mode="after")
+    def _shapes(self) -> ModelConfig:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
+        if self.positions == "rotary" and self.d_head % 2:
+            raise ValueError(f"rotary positions need an even d_model / n_heads, not {self.d_head}")
+        if self.positions == "sinusoidal" and self.d_model % 2:
+            raise ValueError(f"sinusoidal positions need an even d_model, not {self.d_model}")
+        return self
+
+
+class DataConfig(Section):
+    """What is learned: any text, or the digit-operations task."""
+
+    task: Literal["text", "digits"] = "text"
+    text: str = Field("data/tiny_stories.txt", description="UTF-8 file, relative to the repository")
+    tokenizer: Literal["char", "word"] = "char"
+    validation: Fraction = 0.1
+    prompt: str = Field("Once upon a time", description="default prompt of generate and sim")
+
+
+class TrainConfig(Section):
+    """Optimisation by AdamW with warm-up, cosine decay and gradient clipping."""
+
+    seed: int = Field(1, ge=0, lt=2**32)
+    steps: int = Field(2000, ge=1)
+    batch_size: int = Field(32, ge=1)
+    seq_len: int | None = Field(None, ge=1, description="tokens per sample; default: the context")
+    learning_rate: float = Field(3e-3, gt=0)
+    min_learning_rate: float = Field(1e-4, ge=0)
+    warmup_steps: int = Field(100, ge=0)
+    weight_decay: float = Field(0.1, ge=0)
+    beta1: Fraction = 0.9
+    beta2: Fraction = 0.99
+    clip: float = Field(1.0, gt=0)
+    eval_every: int = Field(200, ge=1)
+
+
+class QuantConfig(Section):
+    """Number formats of the integer model; `docs/numerics.md` is the specification."""
+
+    weight_bits: int = Field(8, ge=2, le=8)
+    act_bits: int = Field(12, ge=8, le=16)
+    kv_bits: int = Field(8, ge=4, le=16)
+    score_frac_bits: int = Field(5, ge=2, le=8)
+    prob_bits: int = Field(12, ge=6, le=15)
+    calibration_windows: int = Field(64, ge=1)
+
+
+class HardwareConfig(Section):
+    """The systolic array: `rows` split the reduction, `cols` the outputs."""
+
+    rows: int = Field(8, ge=2, le=64)
+    cols: int = Field(16, ge=2, le=64)
+
+    @model_validator(mode="after")
+    def _shape(self) -> HardwareConfig:
+        if self.rows % self.cols and self.cols % self.rows:
+            raise ValueError(
+                f"array of {self.rows} rows x {self.cols} cols: one must be a multiple of the other "
+                "(a tile of outputs must fall on whole words of the operand memory)"
+            )
+        return self
+
+
+class Config(Section):
+    """One TOML file."""
+
+    name: str
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    train: TrainConfig = TrainConfig()
+    quant: QuantConfig = QuantConfig()
+    hardware: HardwareConfig = HardwareConfig()
+
+    @model_validator(mode="after")
+    def _cross(self) -> Config:
+        if self.train.seq_len is not None and self.train.seq_len > self.model.context:
+            raise ValueError(
+                f"train.seq_len {self.train.seq_len} is longer than model.context "
+                f"{self.model.context}"
+            )
+        return self
+
+    @property
+    def build_dir(self) -> Path:
+        """Where all artefacts of this config live: `build/<name>`."""
+        return BUILD_DIR / self.name
+
+
+def available() -> list[str]:
+    """Names of the configs in `configs/`."""
+    return sorted(path.stem for path in CONFIG_DIR.glob("*.toml"))
+
+
+def parse(name: str, data: dict) -> Config:
+    """Build a checked Config from plain data; raises ConfigError with one line."""
+    try:
+        return Config(name=name, **data)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            where = ".".join(str(part) for part in item["loc"])
+            message = item["msg"].removeprefix("Value error, ")
+            if item["type"] == "extra_forbidden":
+                message = "unknown key"
+            problems.append(f"{where}: {message}" if where else message)
+        raise ConfigError(f"config '{name}': " + "; ".join(problems)) from None
+
+
+def load(name_or_path: str) -> Config:
+    """Read `configs/<name>.toml`, or a path that ends in .toml."""
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = CONFIG_DIR / f"{name_or_path}.toml"
+    if not path.is_file():
+        raise ConfigError(f"no config '{name_or_path}'; there are: {', '.join(available())}")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config '{path}': {error}") from None
+    if "name" in data:
+        raise ConfigError(f"config '{path.stem}': name: unknown key (the file's name is the name)")
+    return parse(path.stem, data)
