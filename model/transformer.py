@@ -248,3 +248,79 @@ def _norm_forward(params, name, x, config):
     if config.norm == "rmsnorm":
         return layers.rmsnorm_forward(x, params[name + ".weight"])
     return layers.layernorm_forward(x, params[name + ".weight"], params.get(name + ".bias"))
+
+
+# -- backward ----------------------------------------------------------------------------------
+def loss_and_gradients(
+    params: Params, tokens: Array, targets: Array, config: ModelConfig, grads: Params
+) -> float:
+    """Mean cross-entropy of one batch in nats; its gradients overwrite `grads`."""
+    logits, cache = forward_cached(params, tokens, config)
+    loss, loss_cache = layers.cross_entropy_forward(
+        logits.reshape(-1, logits.shape[2]), targets.reshape(-1)
+    )
+    backward(params, layers.cross_entropy_backward(loss_cache), cache, config, grads)
+    return loss
+
+
+def backward(
+    params: Params, dlogits: Array, cache: tuple, config: ModelConfig, grads: Params
+) -> None:
+    """Gradients of all parameters from dlogits (N, V) and the cache of `forward_cached`."""
+    tokens, caches, normed, norm_cache, (batch, length) = cache
+    dhead = dlogits.T @ normed  # (V, D)
+    dx = dlogits @ head_weight(params)  # (N, D)
+    dx = _norm_backward(grads, "final_norm", dx, norm_cache, config)
+    for layer in reversed(range(config.n_layers)):
+        dx = _block_backward(grads, layer, dx, caches[layer], (batch, length), config)
+    grads["embed.weight"][...] = layers.embedding_backward(dx, tokens, dhead.shape[0])
+    if config.tied_head:
+        grads["embed.weight"] += dhead
+    else:
+        grads["head.weight"][...] = dhead
+    if config.positions == "learned":
+        grads["positions.weight"][...] = 0
+        grads["positions.weight"][:length] = dx.reshape(batch, length, -1).sum(axis=0)
+
+
+def _block_backward(grads, layer, dy, cache, shape, config):
+    """dy: (N, D), gradient of a block's output -> that of its input."""
+    norm1, linear1, attention, linear2, norm2, linear3, activation, linear4 = cache
+    name = f"layers.{layer}."
+
+    dhidden = _linear_backward(grads, name + "ffn_down", dy, linear4)
+    dup = ACTIVATIONS[config.activation][1](dhidden, activation)
+    dnormed = _linear_backward(grads, name + "ffn_up", dup, linear3)
+    dx = _norm_backward(grads, name + "ffn_norm", dnormed, norm2, config)
+    dx += dy
+
+    dout = _linear_backward(grads, name + "attn_proj", dx, linear2)
+    dqkv = np.empty((*shape, 3, config.n_heads, config.d_head), dx.dtype)
+    dout = dout.reshape(*shape, config.n_heads, config.d_head)
+    attention_backward(dout, attention, tuple(dqkv.transpose(2, 0, 3, 1, 4)))
+    if config.positions == "rotary":
+        turn = layers.rotary_table(shape[1], config.d_head, dx.dtype).conj()
+        layers.rotate(dqkv[:, :, 0], turn)
+        layers.rotate(dqkv[:, :, 1], turn)
+    dnormed = _linear_backward(grads, name + "qkv", dqkv.reshape(dx.shape[0], -1), linear1)
+    dnormed = _norm_backward(grads, name + "attn_norm", dnormed, norm1, config)
+    dx += dnormed
+    return dx
+
+
+def _linear_backward(grads, name, dy, cache):
+    dx, dweight, dbias = layers.linear_backward(dy, cache)
+    grads[name + ".weight"][...] = dweight
+    if dbias is not None:
+        grads[name + ".bias"][...] = dbias
+    return dx
+
+
+def _norm_backward(grads, name, dy, cache, config):
+    if config.norm == "rmsnorm":
+        dx, grads[name + ".weight"][...] = layers.rmsnorm_backward(dy, cache)
+        return dx
+    dx, grads[name + ".weight"][...], dbias = layers.layernorm_backward(dy, cache)
+    if dbias is not None:
+        grads[name + ".bias"][...] = dbias
+    return dx
