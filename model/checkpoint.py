@@ -36,6 +36,7 @@ class Checkpoint:
     params: transformer.Params
     tokenizer: Tokenizer
     stop_token: int | None
+    prompt: str  # a prompt that the tokenizer can encode, for when the user gives none
     step: int
     validation_loss: float
 
@@ -49,6 +50,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         "vocab_size": checkpoint.vocab_size,
         "tokenizer": checkpoint.tokenizer.to_dict(),
         "stop_token": checkpoint.stop_token,
+        "prompt": checkpoint.prompt,
     }
     config = (json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
     metadata = {
@@ -75,6 +77,7 @@ def load(folder: Path) -> Checkpoint:
         config = ModelConfig(**about["model"])
         vocab_size, stop_token = about["vocab_size"], about["stop_token"]
         tokenizer = Tokenizer.from_dict(about["tokenizer"])
+        prompt = str(about["prompt"])
         if vocab_size != len(tokenizer.vocab) or stop_token not in (None, *range(vocab_size)):
             raise ValueError("vocabulary")
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -84,6 +87,10 @@ def load(folder: Path) -> Checkpoint:
     check_version(metadata, weights_path)
     if metadata.get("config_sha256") != hashlib.sha256(raw).hexdigest():
         raise UserError(f"'{weights_path}' does not belong to the config.json beside it; {AGAIN}")
+    try:
+        step, loss = int(metadata["step"]), float(metadata["validation_loss"])
+    except (KeyError, ValueError):
+        raise UserError(f"'{weights_path}' is damaged; {AGAIN}") from None
     params = transformer.empty(config, vocab_size)
     if {name: array.shape for name, array in tensors.items()} != params.shapes:
         raise UserError(f"'{weights_path}' has other tensors than config.json says; {AGAIN}")
@@ -91,15 +98,7 @@ def load(folder: Path) -> Checkpoint:
         if array.dtype != params[name].dtype or not np.isfinite(array).all():
             raise UserError(f"'{weights_path}': {name} is not all finite float32; {AGAIN}")
         params[name][...] = array
-    return Checkpoint(
-        config,
-        vocab_size,
-        params,
-        tokenizer,
-        stop_token,
-        int(metadata["step"]),
-        float(metadata["validation_loss"]),
-    )
+    return Checkpoint(config, vocab_size, params, tokenizer, stop_token, prompt, step, loss)
 
 
 def read(path: Path) -> bytes:
@@ -110,22 +109,22 @@ def read(path: Path) -> bytes:
         raise UserError(f"no '{path}' ({error.strerror}); {AGAIN}") from None
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read_tensors(path: Path, hint: str = AGAIN) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Tensors and metadata of a safetensors file; UserError when missing or damaged."""
     if not path.is_file():
-        raise UserError(f"no '{path}'; {AGAIN}")
+        raise UserError(f"no '{path}'; {hint}")
     try:
         with safe_open(path, "np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError):
-        raise UserError(f"'{path}' is damaged or truncated; {AGAIN}") from None
+        raise UserError(f"'{path}' is damaged or truncated; {hint}") from None
 
 
-def check_version(about: dict, path: Path) -> None:
+def check_version(about: dict, path: Path, hint: str = AGAIN) -> None:
     """UserError unless `about` says our format and version."""
     if about.get("format") != FORMAT:
-        raise UserError(f"'{path}' is not a Fixformer model; {AGAIN}")
+        raise UserError(f"'{path}' is not a Fixformer model; {hint}")
     if str(about.get("version")) != str(VERSION):
         raise UserError(
-            f"'{path}' is of version {about.get('version')}, this program needs {VERSION}; {AGAIN}"
+            f"'{path}' is of version {about.get('version')}, this program needs {VERSION}; {hint}"
         )

@@ -6,6 +6,7 @@ the loss does not look.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +15,7 @@ import numpy as np
 
 from configs.cli import UserError
 from configs.schema import CONFIG_DIR, Config
-from model.tokenizer import NEWLINE, Tokenizer
+from model.tokenizer import NEWLINE, Tokenizer, split
 
 NO_LOSS = -1
 EOS = "<eos>"
@@ -39,12 +40,15 @@ class Batch(NamedTuple):
 class Task:
     """Tokenizer, stop token (None: nothing ends a text), training batches and held-out data.
 
-    `validation` is a Batch of all held-out data, in a fixed order.
+    `validation` is a Batch of all held-out data, in a fixed order; `prompt` is the config's, or, if
+    the tokenizer cannot encode that, the beginning of the text; `fingerprint` tells data apart.
     """
 
     tokenizer: Tokenizer
     stop_token: int | None
     validation: Batch
+    prompt: str
+    fingerprint: str
 
     def train_batch(self, rng: np.random.Generator) -> Batch:
         """A random batch of training data."""
@@ -66,6 +70,7 @@ class TextTask(Task):
 
     def __init__(self, config: Config) -> None:
         text = read_text(config.data.text)
+        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
         self.length = config.train.seq_len or config.model.context
         self.batch_size = config.train.batch_size
         self.tokenizer = Tokenizer.of(text, config.data.tokenizer)
@@ -80,10 +85,11 @@ class TextTask(Task):
         if min(len(train), len(held_out)) < least:
             raise UserError(
                 f"text '{config.data.text}' is too short: {len(train) + len(held_out)} tokens; "
-                f"config '{config.name}' needs {2 * least} or more (use a longer text, or a smaller "
-                "model.context)"
+                f"config '{config.name}' needs {2 * least} or more; use a longer text or a smaller "
+                "model.context"
             )
         self._train = train
+        self.prompt = self._prompt(config.data.prompt, text)
         windows = (len(held_out) - 1) // self.length
         self.validation = self._windows(held_out, np.arange(windows) * self.length)
 
@@ -92,6 +98,13 @@ class TextTask(Task):
 
     def calibration(self, n_windows: int, rng: np.random.Generator) -> np.ndarray:
         return self._windows(self._train, self._starts(n_windows, rng)).tokens
+
+    def _prompt(self, wanted: str, text: str) -> str:
+        kind = self.tokenizer.kind
+        if self.tokenizer.ids.keys() >= set(split(wanted, kind)):
+            return wanted
+        start = split(text.strip(), kind)[: self.length // 2]
+        return "".join(start[:16]) if kind == "char" else " ".join(start[:3])
 
     def _encode(self, text: str) -> np.ndarray:
         return np.array(self.tokenizer.encode(text), np.int32)
@@ -154,6 +167,8 @@ class DigitsTask(Task):
         lines = [f"{op} ( {a} {b} {c} ) -> {answer} {EOS}" for op, a, b, c, answer in examples]
         self.tokenizer = Tokenizer.of(" ".join(lines), "word")
         self.stop_token = self.tokenizer.ids[EOS]
+        self.prompt = config.data.prompt
+        self.fingerprint = "digits"
         self.batch_size = config.train.batch_size
         tokens = np.array([self.tokenizer.encode(line) for line in lines], np.int32)  # (5000, 9)
         if tokens.shape[1] - 1 > config.model.context:

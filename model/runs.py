@@ -1,0 +1,115 @@
+"""An unfinished training on disk: `last.safetensors`, from which it continues bit for bit.
+
+One file, replaced in one step, so parameters, optimiser and counters always belong together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save as to_safetensors
+
+from configs.cli import UserError
+from configs.files import write_bytes, write_text
+from configs.schema import Config
+from model import checkpoint, transformer
+from model.optim import AdamW
+from model.tasks import Task
+
+AFRESH = "train afresh with --fresh"
+INIT, BATCH, CALIBRATION, SAMPLE = range(1, 5)  # purposes of random numbers; tasks.py uses 0
+
+
+def generator(seed: int, purpose: int, step: int = 0) -> np.random.Generator:
+    """Each random use has its own generator: no state to save, none to disturb another."""
+    return np.random.default_rng([seed, purpose, step])
+
+
+@dataclass
+class Run:
+    """State of a training after `step` steps."""
+
+    params: transformer.Params
+    optimizer: AdamW
+    step: int = 0
+    best: float = math.inf  # lowest validation loss so far
+    loss_sum: float = 0.0  # of the training batches since the last evaluation
+    loss_count: int = 0
+    records: list[dict] = field(default_factory=list)  # the lines of metrics.jsonl
+
+
+COUNTERS = ("step", "best", "loss_sum", "loss_count", "records")
+
+
+def fresh(config: Config, task: Task) -> Run:
+    """A run that has not begun."""
+    rng = generator(config.train.seed, INIT)
+    params = transformer.init(config.model, len(task.tokenizer.vocab), rng)
+    return Run(params, AdamW(params))
+
+
+def identity(config: Config, task: Task) -> str:
+    """Digest of all that decides the outcome of a run: shapes, data and schedule."""
+    about = {
+        "model": config.model.model_dump(),
+        "data": config.data.model_dump(exclude={"text", "prompt"}),
+        "train": config.train.model_dump(),
+        "tokenizer": task.tokenizer.to_dict(),
+        "text": task.fingerprint,
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def save(folder: Path, run: Run, run_id: str) -> None:
+    """Write `last.safetensors` and `metrics.jsonl`, each in one step."""
+    tensors = {
+        "params": run.params.flat,
+        "mean": run.optimizer.mean,
+        "square": run.optimizer.square,
+    }
+    metadata = {
+        "format": checkpoint.FORMAT,
+        "version": str(checkpoint.VERSION),
+        "run": run_id,
+        "counters": json.dumps({name: getattr(run, name) for name in COUNTERS}),
+    }
+    write_bytes(folder / "last.safetensors", to_safetensors(tensors, metadata))
+    write_text(folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in run.records))
+
+
+def load(folder: Path, config: Config, task: Task) -> Run | None:
+    """The saved run of this very config and data; None when there is none.
+
+    Raises UserError when the file is damaged. A run whose best weights are lost counts as none.
+    """
+    path = folder / "last.safetensors"
+    if not path.exists():
+        return None
+    tensors, metadata = checkpoint.read_tensors(path, AFRESH)
+    checkpoint.check_version(metadata, path, AFRESH)
+    if metadata.get("run") != identity(config, task):
+        return None
+    run = fresh(config, task)
+    try:
+        for name, value in json.loads(metadata["counters"]).items():
+            setattr(run, name, value)
+        into = {"params": run.params.flat, "mean": run.optimizer.mean}
+        into["square"] = run.optimizer.square
+        for name, array in into.items():
+            np.copyto(array, tensors[name], casting="no")
+    except (KeyError, ValueError, TypeError):
+        raise UserError(f"'{path}' is damaged; {AFRESH}") from None
+    return run if run.best == math.inf or _usable(folder) else None
+
+
+def _usable(folder: Path) -> bool:
+    try:
+        checkpoint.load(folder)
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,169 @@
+"""Training: `python -m model.train --help` shows the command line.
+
+Every `eval_every` steps, and when it is interrupted, a run saves its whole state; it continues from
+there by itself and ends with the same bits as a run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from configs import cli
+from configs.cli import UserError
+from configs.schema import Config
+from model import checkpoint, evaluate, memory, plot, runs, tasks, transformer
+from model.generate import at_least
+from model.optim import learning_rate
+
+
+class Interrupted(Exception):
+    """The user or the system asked the training to stop; its state is saved."""
+
+
+def train(config: Config, folder: Path, resume: bool = True, quiet: bool = False) -> bool:
+    """Train into `folder` until config.train.steps; False if that had been done before.
+
+    Raises Interrupted after SIGINT or SIGTERM, and UserError when the loss is no longer finite.
+    """
+    task = tasks.load(config)
+    run = runs.load(folder, config, task) if resume else None
+    if run is not None and run.step == config.train.steps:
+        os.utime(folder / "weights.safetensors")  # up to date, for make
+        return False
+    if run is None:
+        run = runs.fresh(config, task)
+    elif not quiet:
+        tqdm.write(f"continuing at step {run.step} of {config.train.steps}")
+    with _stop_signals() as stop:
+        _steps(config, folder, task, run, stop, quiet)
+    plot.loss_curve(folder / "loss.png", run.records, config.name)
+    return True
+
+
+def _steps(
+    config: Config, folder: Path, task: tasks.Task, run: runs.Run, stop: list[int], quiet: bool
+) -> None:
+    """The training loop, from run.step to the end."""
+    run_id = runs.identity(config, task)
+    grads = run.params.like()
+    total = config.train.steps
+    with tqdm(
+        total=total, initial=run.step, unit="step", desc=config.name, disable=quiet or None
+    ) as bar:
+        while run.step < total:
+            batch = task.train_batch(runs.generator(config.train.seed, runs.BATCH, run.step))
+            loss = transformer.loss_and_gradients(run.params, *batch, config.model, grads)
+            if not math.isfinite(loss):
+                raise UserError(
+                    f"the loss is {loss} at step {run.step}: make train.learning_rate smaller "
+                    f"({config.train.learning_rate} now) and train again"
+                )
+            run.optimizer.update(run.params, grads, config.train, run.step)
+            run.step += 1
+            run.loss_sum += loss
+            run.loss_count += 1
+            bar.update()
+            if run.step % config.train.eval_every == 0 or run.step == total:
+                _evaluate(config, folder, task, run)
+                runs.save(folder, run, run_id)
+                bar.set_postfix_str(f"validation {run.records[-1]['validation_loss']:.4f}")
+            elif stop:
+                runs.save(folder, run, run_id)
+            if stop and run.step < total:
+                raise Interrupted(f"interrupted at step {run.step} of {total}; run again to go on")
+
+
+def _evaluate(config: Config, folder: Path, task: tasks.Task, run: runs.Run) -> None:
+    """Add a record to the run, and save the weights if they are the best so far."""
+    loss = evaluate.loss(run.params, task, config.model, windows=evaluate.WINDOWS)
+    record = {
+        "step": run.step,
+        "train_loss": run.loss_sum / run.loss_count,
+        "validation_loss": loss,
+        "learning_rate": learning_rate(config.train, run.step - 1),
+    }
+    if isinstance(task, tasks.DigitsTask):
+        record["accuracy"] = float(np.mean(evaluate.digit_hits(run.params, task, config.model)))
+    run.records.append(record)
+    run.loss_sum, run.loss_count = 0.0, 0
+    if loss < run.best:
+        run.best = loss
+        checkpoint.save(
+            folder,
+            checkpoint.Checkpoint(
+                config.model,
+                len(task.tokenizer.vocab),
+                run.params,
+                task.tokenizer,
+                task.stop_token,
+                task.prompt,
+                run.step,
+                loss,
+            ),
+        )
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that SIGINT and SIGTERM append to, instead of ending the process; once each."""
+    received: list[int] = []
+    old = {}
+
+    def receive(number: int, _frame: object) -> None:
+        received.append(number)
+        signal.signal(number, old[number])  # a second one ends at once
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        old[number] = signal.signal(number, receive)
+    try:
+        yield received
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
+
+
+def main() -> int:
+    parser = cli.parser("model.train", "Train the float model of a config.")
+    parser.add_argument("--text", help="UTF-8 file to learn from, instead of the config's")
+    parser.add_argument("--seed", type=at_least(int, 0), help="instead of the config's")
+    parser.add_argument("--steps", type=at_least(int, 1), help="instead of the config's")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--resume", action="store_true", help="go on with an unfinished run (this is the default)"
+    )
+    group.add_argument("--fresh", action="store_true", help="begin anew, whatever is there")
+    args = parser.parse_args()
+    config = cli.load_config(args)
+    if args.steps is not None:
+        settings = config.train.model_copy(update={"steps": args.steps})
+        config = config.model_copy(update={"train": settings})
+
+    memory.keep()
+    folder = config.build_dir / "model"
+    start = time.perf_counter()
+    try:
+        new = train(config, folder, resume=not args.fresh)
+    except Interrupted as interrupted:
+        print(interrupted)
+        return 130
+    trained = checkpoint.load(folder)
+    took = f"in {time.perf_counter() - start:.0f} s" if new else "before (--fresh trains anew)"
+    print(
+        f"{config.name}: trained {took}, {trained.params.flat.size} parameters, best validation "
+        f"loss {trained.validation_loss:.4f} nats per token at step {trained.step}; in {folder}"
+    )
+    print(evaluate.report(trained, tasks.load(config), config.train.seed))
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
