@@ -1,0 +1,180 @@
+"""What can never happen, proved from the artefact alone: overflow, bad shifts, bad shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from configs.cli import UserError
+from quant import ops, tables
+
+if TYPE_CHECKING:
+    from quant.qmodel import Layer, Linear, QuantModel, StepInfo
+
+RESIDUAL_MAX = ops.limit(16)
+REMEDY = "quantise again (make quantize)"
+
+
+def _half(shift: int) -> int:
+    return (1 << shift) >> 1
+
+
+def linear_bound(linear: Linear, x_max: int) -> int:
+    """max over o of sum_i |w[o, i]| * x_max + rounding half of shift[o]."""
+    sums = np.abs(linear.weight.astype(np.int64)).sum(axis=1)
+    return max(
+        int(total) * x_max + _half(int(shift))
+        for total, shift in zip(sums, linear.shift, strict=True)
+    )
+
+
+def norm_k_range(d_model: int, eps_int: int) -> tuple[int, int]:
+    """Smallest and largest k of a norm over any 16-bit residual."""
+    largest = d_model * RESIDUAL_MAX**2 + eps_int
+    return (eps_int.bit_length() - 1) // 2, (largest.bit_length() - 1) // 2
+
+
+def recip_k_range(context: int, prob_bits: int) -> tuple[int, int]:
+    """Smallest and largest k of a softmax sum: the largest score alone gives 2^prob_bits - 1."""
+    top = (1 << prob_bits) - 1
+    return top.bit_length() - 1, (context * top).bit_length() - 1
+
+
+def steps(qm: QuantModel) -> Iterator[StepInfo]:
+    """Every matrix step in order of execution."""
+    for index, layer in enumerate(qm.layers):
+        yield from _layer_steps(qm, layer, f"layers.{index}")
+    k_range = norm_k_range(qm.config["d_model"], qm.eps_int_final)
+    yield _linear_step("logits", qm.head, RESIDUAL_MAX, k_range)
+
+
+def _linear_step(name: str, linear: Linear, x_max: int, k_range: tuple[int, int]) -> StepInfo:
+    from quant.qmodel import StepInfo
+
+    return StepInfo(name, x_max, linear_bound(linear, x_max), linear.exponent, *k_range)
+
+
+def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo]:
+    from quant.qmodel import StepInfo
+
+    d_model, context = qm.config["d_model"], qm.config["context"]
+    act_max, kv_max = ops.limit(qm.quant["act_bits"]), ops.limit(qm.quant["kv_bits"])
+    p_max = (1 << qm.quant["prob_bits"]) - 1
+    attn_k = norm_k_range(d_model, layer.eps_int_attn)
+    for name in ("q", "k", "v"):
+        yield _linear_step(f"{prefix}.{name}", getattr(layer, name), RESIDUAL_MAX, attn_k)
+    bound = qm.d_head * act_max * kv_max + _half(layer.scores_shift)
+    yield StepInfo(f"{prefix}.attn_scores", act_max, bound, layer.scores_exponent, 0, 0)
+    bound = context * p_max * kv_max + _half(layer.out_shift)
+    recip_k = recip_k_range(context, qm.quant["prob_bits"])
+    yield StepInfo(f"{prefix}.attn_out", p_max, bound, layer.out_exponent, *recip_k)
+    yield _linear_step(f"{prefix}.attn_residual", layer.o, act_max, (0, 0))
+    ffn_k = norm_k_range(d_model, layer.eps_int_ffn)
+    yield _linear_step(f"{prefix}.ffn_hidden", layer.up, RESIDUAL_MAX, ffn_k)
+    yield _linear_step(f"{prefix}.ffn_residual", layer.down, act_max, (0, 0))
+
+
+def validate(qm: QuantModel) -> None:
+    """Raise UserError at the first thing that is wrong."""
+    _check_counts(qm)
+    for name, linear, shape in _linears(qm):
+        _check_linear(name, linear, shape, qm.quant["weight_bits"])
+    for index, layer in enumerate(qm.layers):
+        for name in ("scores_shift", "out_shift"):
+            _range(f"layers.{index}.{name}", getattr(layer, name), 0, ops.SHIFT_MAX)
+        for name in ("eps_int_attn", "eps_int_ffn"):
+            _range(f"layers.{index}.{name}", getattr(layer, name), 1, 2**46)
+    _range("eps_int_final", qm.eps_int_final, 1, 2**46)
+    _check_tables(qm)
+    for step in steps(qm):
+        _check_step(step)
+
+
+def _range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise UserError(f"{name} is {value}, outside {low}..{high}; {REMEDY}")
+
+
+def _check_step(step: StepInfo) -> None:
+    bits = step.acc_max.bit_length() + 1
+    if bits > ops.ACC_BITS_MAX:
+        raise UserError(
+            f"{step.name}: the accumulator could reach {step.acc_max} and needs {bits} bits of "
+            f"{ops.ACC_BITS_MAX}; choose fewer weight or activation bits, or a smaller model"
+        )
+    low, high = step.exponent + step.k_min, step.exponent + step.k_max
+    if low < 0 or high > ops.EXPONENT_MAX:
+        raise UserError(
+            f"{step.name}: the scaling shift runs from {low} to {high}, outside "
+            f"0..{ops.EXPONENT_MAX}; {REMEDY}"
+        )
+
+
+def _linears(qm: QuantModel) -> Iterator[tuple[str, Linear, tuple[int, int]]]:
+    d, f, v = (qm.config[name] for name in ("d_model", "d_ff", "vocab_size"))
+    shapes = {"q": (d, d), "k": (d, d), "v": (d, d), "o": (d, d), "up": (f, d), "down": (d, f)}
+    for index, layer in enumerate(qm.layers):
+        for name, shape in shapes.items():
+            yield f"layers.{index}.{name}", getattr(layer, name), shape
+    yield "head", qm.head, (v, d)
+
+
+def _check_linear(name: str, linear: Linear, shape: tuple[int, int], weight_bits: int) -> None:
+    _array(f"{name}.weight", linear.weight, np.int8, shape, ops.limit(weight_bits))
+    _array(f"{name}.shift", linear.shift, np.uint8, shape[:1], ops.SHIFT_MAX)
+    _array(f"{name}.bias", linear.bias, np.int32, shape[:1], 2**31 - 1)
+    _array(f"{name}.weight_frac", linear.weight_frac, np.int8, shape[:1], 127)
+    _range(f"{name}.out_bits", linear.out_bits, 2, 16)
+
+
+def _array(name: str, value: np.ndarray, dtype: type, shape: tuple, top: int) -> None:
+    if value.dtype != dtype or value.shape != shape:
+        raise UserError(
+            f"{name} is {value.dtype}{list(value.shape)}, not {np.dtype(dtype)}{list(shape)}; "
+            f"{REMEDY}"
+        )
+    if value.size and int(np.abs(value.astype(np.int64)).max()) > top:
+        raise UserError(f"{name} holds a value beyond {top}; {REMEDY}")
+
+
+def _check_counts(qm: QuantModel) -> None:
+    c = qm.config
+    if len(qm.layers) != c["n_layers"]:
+        raise UserError(f"{len(qm.layers)} layers, not {c['n_layers']} as configured; {REMEDY}")
+    _array("embed_tok", qm.embed_tok, np.int16, (c["vocab_size"], c["d_model"]), RESIDUAL_MAX)
+    if (qm.embed_pos is None) != (c["positions"] == "rotary"):
+        raise UserError(f"embed_pos does not fit positions '{c['positions']}'; {REMEDY}")
+    if qm.embed_pos is not None:
+        _array("embed_pos", qm.embed_pos, np.int16, (c["context"], c["d_model"]), RESIDUAL_MAX)
+    if len(qm.tokenizer["vocab"]) != c["vocab_size"]:
+        count = len(qm.tokenizer["vocab"])
+        raise UserError(f"tokenizer of {count} tokens, not {c['vocab_size']}; {REMEDY}")
+    if qm.stop_token is not None:
+        _range("stop_token", qm.stop_token, 0, c["vocab_size"] - 1)
+
+
+def _check_tables(qm: QuantModel) -> None:
+    c, q = qm.config, qm.quant
+    p_max = (1 << q["prob_bits"]) - 1
+    angles = (c["context"], qm.d_head // 2)
+    expected = {
+        "rsqrt": ((tables.RSQRT_SIZE,), ops.ONE),
+        "recip": ((tables.RECIP_SIZE,), ops.ONE),
+        "exp2": ((1 << q["score_frac_bits"],), p_max),
+        "gumbel": ((tables.GUMBEL_SIZE,), RESIDUAL_MAX),
+        "bump": ((tables.BUMP_SIZE,), ops.limit(q["act_bits"])),
+        "cos": (angles, 1 << ops.ROTARY_FRAC),
+        "sin": (angles, 1 << ops.ROTARY_FRAC),
+    }
+    wanted = {"rsqrt", "recip", "exp2", "gumbel"}
+    wanted |= {"bump"} if c["activation"] == "gelu" else set()
+    wanted |= {"cos", "sin"} if c["positions"] == "rotary" else set()
+    for name, (shape, top) in expected.items():
+        table = qm.tables.get(name)
+        if (table is not None) != (name in wanted):
+            raise UserError(f"table '{name}' does not fit the configuration; {REMEDY}")
+        if table is not None:
+            _array(f"table '{name}'", table, np.int32, shape, top)
+    _range("bump_shift", qm.bump_shift, 0, 15)

@@ -1,0 +1,115 @@
+"""Ranges and samples of every stage on calibration text, and the formats chosen from them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from configs.cli import UserError
+from configs.schema import QuantConfig
+from quant import ops
+from quant.fold import Array, Folded
+from quant.folded import forward
+from quant.qformat import QFormat
+
+CHUNK = 8  # windows run together
+SAMPLES = 1 << 15  # values kept per stage and chunk
+HEADROOM = 1.25
+CLIP_CANDIDATES = 4  # scales tried: from no clipping to clipping at 1/8 of the largest value
+LOGIT_FRAC_MAX = 12  # keeps temperatures up to 4 inside their 16-bit register
+MANTISSA = QFormat(16, ops.MANT_BITS, False)  # of the pairs (mantissa, k) of norms and reciprocals
+
+
+class Statistics:
+    """Largest magnitude and a sample of the values of each stage."""
+
+    def __init__(self) -> None:
+        self.absmax: dict[str, float] = {}
+        self._samples: dict[str, list[Array]] = {}
+
+    def note(self, stage: str, value: Array) -> None:
+        """Take in the values of one chunk."""
+        flat = value.reshape(-1)
+        self.absmax[stage] = max(self.absmax.get(stage, 0.0), float(np.abs(flat).max()))
+        stride = max(1, flat.size // SAMPLES) | 1  # odd, so that no channel is left out
+        self._samples.setdefault(stage, []).append(flat[::stride].copy())
+
+    def sample(self, stage: str) -> Array:
+        """Values of a stage, one dimension."""
+        return np.concatenate(self._samples[stage])
+
+
+def collect(folded: Folded, windows: Array) -> Statistics:
+    """Run token windows [N, T] through the folded model."""
+    if windows.size == 0:
+        raise UserError("no calibration text: set quant.calibration_windows to 1 or more")
+    statistics = Statistics()
+    for start in range(0, len(windows), CHUNK):
+        forward(folded, windows[start : start + CHUNK], statistics.note)
+    for stage, value in statistics.absmax.items():
+        if not math.isfinite(value):
+            raise UserError(f"{stage} is not finite in the float model; train it again")
+    return statistics
+
+
+def covering_frac(absmax: float, bits: int) -> int:
+    """Most fraction bits with which `bits` signed bits still hold +-absmax."""
+    if absmax <= 0:
+        return bits - 1
+    frac = math.floor(math.log2(ops.limit(bits) / absmax))
+    return max(-bits, min(frac, 2 * bits))
+
+
+def best_frac(sample: Array, absmax: float, bits: int) -> int:
+    """The fraction bits of least mean squared error: a little clipping may buy resolution."""
+    least = covering_frac(absmax, bits)
+
+    def error(frac: int) -> float:
+        fmt = QFormat(bits, frac)
+        return float(np.mean((fmt.decode(fmt.encode(sample)) - sample) ** 2))
+
+    return min(range(least, least + CLIP_CANDIDATES), key=error)
+
+
+def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dict[str, QFormat]:
+    """A format for every stage of the trace, by name."""
+    residual = QFormat(16, covering_frac(HEADROOM * _residual_absmax(folded, stats), 16))
+    formats = {"embed": residual, "final_norm": MANTISSA}
+    for index in range(folded.config.n_layers):
+        name = f"layers.{index}."
+        formats |= {name + s: MANTISSA for s in ("attn_norm", "attn_recip", "ffn_norm")}
+        bits = {"q": quant.act_bits, "k": quant.kv_bits, "v": quant.kv_bits}
+        for stage, width in bits.items():
+            absmax = max(stats.absmax[name + stage], stats.absmax[f"{name}{stage}.z"])
+            frac = best_frac(stats.sample(name + stage), absmax, width)
+            formats[name + stage] = QFormat(width, frac)
+        formats[name + "attn_scores"] = QFormat(16, quant.score_frac_bits)
+        formats[name + "attn_probs"] = QFormat(quant.prob_bits, quant.prob_bits, False)
+        for stage in ("attn_out", "ffn_hidden"):
+            frac = best_frac(stats.sample(name + stage), stats.absmax[name + stage], quant.act_bits)
+            formats[name + stage] = QFormat(quant.act_bits, frac)
+        formats[name + "attn_residual"] = formats[name + "ffn_residual"] = residual
+    if folded.config.activation == "gelu":
+        _share_hidden(formats, folded.config.n_layers)
+    logit_frac = min(covering_frac(HEADROOM * stats.absmax["logits"], 16), LOGIT_FRAC_MAX)
+    formats["logits"] = formats["noise"] = QFormat(16, logit_frac)
+    formats["token"] = QFormat((len(folded.embed_tok) - 1).bit_length(), 0, False)
+    return formats
+
+
+def _residual_absmax(folded: Folded, stats: Statistics) -> float:
+    """The largest value that the residual, or anything added to it, takes."""
+    stages = [stage for stage in stats.absmax if "residual" in stage and ".acc" not in stage]
+    largest = [stats.absmax[stage] for stage in ["embed", *stages]]
+    tables = (
+        [folded.embed_tok] if folded.embed_pos is None else [folded.embed_tok, folded.embed_pos]
+    )
+    return max(largest + [float(np.abs(table).max()) for table in tables])
+
+
+def _share_hidden(formats: dict[str, QFormat], n_layers: int) -> None:
+    """All layers read one GELU table, so they share the widest range."""
+    names = [f"layers.{index}.ffn_hidden" for index in range(n_layers)]
+    widest = min((formats[name] for name in names), key=lambda fmt: fmt.frac)
+    formats |= dict.fromkeys(names, widest)

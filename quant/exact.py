@@ -1,0 +1,71 @@
+"""Integer matrix products at the speed of float64 BLAS, exact by a bound that is asserted.
+
+An IEEE double holds every integer up to 2^53. If sum |x| * |w| stays below that, then every product
+and every partial sum, in whatever order, blocking or fused operation BLAS chooses, is such an
+integer, so nothing is ever rounded. Doubles live inside this module only: integers go in, int64
+comes out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from quant.ops import ints
+
+EXACT_MAX = 2**53
+
+
+def check_bound(bound: int) -> None:
+    """Raise OverflowError unless sums up to `bound` are exact in a double."""
+    if bound >= EXACT_MAX:
+        raise OverflowError(f"sums up to {bound} are not exact in a double")
+
+
+def _real(x: np.ndarray) -> np.ndarray:
+    return ints(x).astype(np.float64)
+
+
+class ConstantMatrix:
+    """Weights [out, in] that multiply inputs of magnitude <= x_max."""
+
+    def __init__(self, weight: np.ndarray, x_max: int) -> None:
+        self._weight = _real(weight)
+        check_bound(int(np.abs(ints(weight)).sum(axis=1).max()) * x_max)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """x int64 [..., in] -> int64 [..., out], exact."""
+        real = x.astype(np.float64)
+        product = self._weight.dot(real) if x.ndim == 1 else real @ self._weight.T
+        return product.astype(np.int64)
+
+
+class Cache:
+    """One layer's keys or values [n_heads, context, d_head], written row by row."""
+
+    def __init__(self, n_heads: int, context: int, d_head: int, x_max: int, own_max: int) -> None:
+        check_bound(max(context, d_head) * x_max * own_max)
+        self._rows = np.zeros((n_heads, context, d_head))
+
+    def write(self, position: int, row: np.ndarray) -> None:
+        """Put int64 row [n_heads, d_head] at `position`."""
+        self._rows[:, position] = row
+
+    def read(self, count: int) -> np.ndarray:
+        """The first `count` rows as int64 [n_heads, count, d_head]."""
+        return self._rows[:, :count].astype(np.int64)
+
+    def dots(self, x: np.ndarray, count: int) -> np.ndarray:
+        """Products of x [n_heads, d_head] with the first rows: int64 [n_heads, count]."""
+        real = x.astype(np.float64)[:, :, None]
+        return np.matmul(self._rows[:, :count], real)[:, :, 0].astype(np.int64)
+
+    def mix(self, p: np.ndarray) -> np.ndarray:
+        """Sums of rows weighted by p [n_heads, count]: int64 [n_heads, d_head]."""
+        rows = self._rows[:, : p.shape[1]]
+        return np.matmul(p.astype(np.float64)[:, None, :], rows)[:, 0].astype(np.int64)
+
+
+def matmul(a: np.ndarray, b: np.ndarray, bound: int) -> np.ndarray:
+    """int64 a [..., m, n] @ b [..., n, p] for sums whose magnitude stays <= bound."""
+    check_bound(bound)
+    return np.matmul(_real(a), _real(b)).astype(np.int64)

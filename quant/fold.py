@@ -1,0 +1,114 @@
+"""Offline transforms that are exact in float: what is left is RMS without gain, and plain matrices.
+
+- LayerNorm becomes RMSNorm: its input need only be centred, and the residual is centred when every
+  writer is: embeddings, attention output and FFN output lose their mean over d_model.
+- A norm's gain and bias move into the matrices that read it (the head is untied by copying).
+- 1/sqrt(d_head) and log2(e) (the softmax is taken to base 2) move into q.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from configs.schema import ModelConfig
+from model import transformer
+from model.layers import NORM_EPS
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class FoldedLinear:
+    """y = weight @ x + bias; float64 weight [out, in], bias [out]."""
+
+    weight: Array
+    bias: Array
+
+
+@dataclass(frozen=True)
+class FoldedLayer:
+    """One block. q yields scores in octaves: softmax(2^(q.k))."""
+
+    q: FoldedLinear
+    k: FoldedLinear
+    v: FoldedLinear
+    o: FoldedLinear
+    up: FoldedLinear
+    down: FoldedLinear
+
+
+@dataclass(frozen=True)
+class Folded:
+    """The float twin of the integer model."""
+
+    config: ModelConfig
+    embed_tok: Array  # [V, D]
+    embed_pos: Array | None  # [T, D], None for rotary positions
+    layers: tuple[FoldedLayer, ...]
+    head: FoldedLinear  # [V, D]
+    eps: float
+
+
+def fold(params: dict[str, Array], config: ModelConfig) -> Folded:
+    """Fold parameters named as in `model.transformer`."""
+    params = {name: np.asarray(array, np.float64) for name, array in params.items()}
+    centre = _centred if config.norm == "layernorm" else _unchanged
+    positions = transformer.position_table(params, config)
+    head = FoldedLinear(transformer.head_weight(params), np.zeros(len(params["embed.weight"])))
+    return Folded(
+        config,
+        embed_tok=centre(params["embed.weight"]),
+        embed_pos=None if positions is None else centre(positions.astype(np.float64)),
+        layers=tuple(_layer(params, config, index) for index in range(config.n_layers)),
+        head=_absorb_norm(head, params, "final_norm"),
+        eps=NORM_EPS,
+    )
+
+
+def _unchanged(rows: Array) -> Array:
+    return rows
+
+
+def _centred(rows: Array) -> Array:
+    """Rows [..., D] without their mean."""
+    return rows - rows.mean(axis=-1, keepdims=True)
+
+
+def _absorb_norm(linear: FoldedLinear, params: dict[str, Array], norm: str) -> FoldedLinear:
+    """W (g * n + b) + c = (W * g) n + (W b + c)."""
+    bias = linear.bias
+    if norm + ".bias" in params:
+        bias = bias + linear.weight @ params[norm + ".bias"]
+    return FoldedLinear(linear.weight * params[norm + ".weight"], bias)
+
+
+def _linear(params: dict[str, Array], name: str) -> FoldedLinear:
+    weight = params[name + ".weight"].T  # the model stores (in, out)
+    return FoldedLinear(weight, params.get(name + ".bias", np.zeros(len(weight))))
+
+
+def _writer(params: dict[str, Array], name: str, config: ModelConfig) -> FoldedLinear:
+    """A linear that writes to the residual: centred over its outputs under LayerNorm."""
+    linear = _linear(params, name)
+    if config.norm == "rmsnorm":
+        return linear
+    return FoldedLinear(_centred(linear.weight.T).T, _centred(linear.bias))
+
+
+def _layer(params: dict[str, Array], config: ModelConfig, index: int) -> FoldedLayer:
+    name = f"layers.{index}."
+    parts = {}
+    for part, (weight, bias) in transformer.split_qkv(params, index).items():
+        linear = FoldedLinear(weight.T, np.zeros(config.d_model) if bias is None else bias)
+        parts[part] = _absorb_norm(linear, params, name + "attn_norm")
+    factor = math.log2(math.e) / math.sqrt(config.d_head)
+    parts["q"] = FoldedLinear(parts["q"].weight * factor, parts["q"].bias * factor)
+    return FoldedLayer(
+        **parts,
+        o=_writer(params, name + "attn_proj", config),
+        up=_absorb_norm(_linear(params, name + "ffn_up"), params, name + "ffn_norm"),
+        down=_writer(params, name + "ffn_down", config),
+    )

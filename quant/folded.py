@@ -1,0 +1,82 @@
+"""Float forward pass of the folded model, stage by stage as the integer machine computes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from model.layers import gelu, rotary_table, rotate
+from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
+
+Note = Callable[[str, Array], None]
+
+
+def forward(folded: Folded, tokens: Array, note: Note | None = None) -> Array:
+    """Logits [B, T, V] of tokens [B, T].
+
+    `note(stage, value)` sees the values of every stage, by its name in the trace, and beyond them
+    `<stage>.acc` (the matrix product before scalar and bias), `<stage>.z` (q and k before rotation,
+    ffn_hidden before its activation) and `<stage>.delta` (what is added to the residual).
+    """
+    note = note or (lambda stage, value: None)
+    x = folded.embed_tok[tokens]  # [B, T, D]
+    if folded.embed_pos is not None:
+        x = x + folded.embed_pos[: tokens.shape[1]]
+    note("embed", x)
+    for index, layer in enumerate(folded.layers):
+        prefix = f"layers.{index}."
+        x = _attention(folded, layer, x, lambda s, value, p=prefix: note(p + s, value))
+        x = _ffn(folded, layer, x, lambda s, value, p=prefix: note(p + s, value))
+    logits = _linear(folded.head, x, _inverse_rms(folded, x), "logits", note)
+    note("logits", logits)
+    return logits
+
+
+def _inverse_rms(folded: Folded, x: Array) -> Array:
+    return 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + folded.eps)  # [B, T, 1]
+
+
+def _linear(linear: FoldedLinear, x: Array, scalar: Array | float, name: str, note: Note) -> Array:
+    acc = x @ linear.weight.T
+    note(name + ".acc", acc)
+    return acc * scalar + linear.bias
+
+
+def _attention(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:
+    b, t, d = x.shape
+    scalar = _inverse_rms(folded, x)
+    heads = []
+    for name in "qkv":
+        z = _linear(getattr(layer, name), x, scalar, name, note)
+        note(name + ".z", z)
+        z = z.reshape(b, t, folded.config.n_heads, -1)
+        if name != "v" and folded.config.positions == "rotary":
+            rotate(z, rotary_table(t, folded.config.d_head, z.dtype))
+        note(name, z.reshape(b, t, d))
+        heads.append(z.swapaxes(1, 2))  # [B, H, T, d_head]
+    q, k, v = heads
+    visible = np.tril(np.ones((t, t), bool))
+    scores = q @ k.swapaxes(-1, -2)  # [B, H, T, T]
+    note("attn_scores", scores[..., visible])
+    scores = np.where(visible, scores, -np.inf)
+    probs = np.exp2(scores - scores.max(axis=-1, keepdims=True))
+    mixed = probs @ v
+    note("attn_out.acc", mixed)
+    out = (mixed / probs.sum(axis=-1, keepdims=True)).swapaxes(1, 2).reshape(b, t, d)
+    note("attn_out", out)
+    delta = _linear(layer.o, out, 1.0, "attn_residual", note)
+    note("attn_residual.delta", delta)
+    note("attn_residual", x + delta)
+    return x + delta
+
+
+def _ffn(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:
+    z = _linear(layer.up, x, _inverse_rms(folded, x), "ffn_hidden", note)
+    note("ffn_hidden.z", z)
+    hidden = np.maximum(z, 0) if folded.config.activation == "relu" else gelu(z)
+    note("ffn_hidden", hidden)
+    delta = _linear(layer.down, hidden, 1.0, "ffn_residual", note)
+    note("ffn_residual.delta", delta)
+    note("ffn_residual", x + delta)
+    return x + delta

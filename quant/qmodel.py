@@ -1,0 +1,168 @@
+"""The artefact between quantiser, golden model, export and simulation: integers and their formats.
+
+Numerics: `docs/numerics.md`. This module knows nothing of float models and imports none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from configs.cli import UserError
+from quant.qformat import QFormat
+
+VERSION = 1
+RESIDUAL_BITS = SCORE_BITS = LOGIT_BITS = 16
+WORDS = re.compile(r"\n|[^\s]+")  # a line end is a word of its own
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One matrix step with constant weights.
+
+    Out channel o: acc = sum_i x[i] * weight[o, i]; then `ops.requantize` with shift[o], the step's
+    scalar, e = exponent + k, bias[o]. Real weight = weight[o, i] * 2^-weight_frac[o].
+    """
+
+    weight: np.ndarray  # int8 [out, in], symmetric
+    shift: np.ndarray  # uint8 [out], 0..31
+    bias: np.ndarray  # int32 [out], guard units of the output, rounding half included
+    weight_frac: np.ndarray  # int8 [out]
+    exponent: int
+    in_frac: int
+    out_bits: int
+    out_frac: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One block: six matrix steps with weights, and the two whose matrix is the KV cache."""
+
+    q: Linear
+    k: Linear
+    v: Linear
+    o: Linear
+    up: Linear
+    down: Linear
+    scores_shift: int
+    scores_exponent: int
+    out_shift: int
+    out_exponent: int
+    eps_int_attn: int
+    eps_int_ffn: int
+
+
+LINEARS = ("q", "k", "v", "o", "up", "down")
+LAYER_INTS = (
+    "scores_shift",
+    "scores_exponent",
+    "out_shift",
+    "out_exponent",
+    "eps_int_attn",
+    "eps_int_ffn",
+)
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What the hardware must know of one matrix step, weights from ROM or cache alike."""
+
+    name: str  # its stage: layers.{l}.q ... logits
+    x_max: int  # largest |input|
+    acc_max: int  # bound on |accumulator| after the rounding half is added
+    exponent: int
+    k_min: int
+    k_max: int
+
+
+@dataclass(frozen=True)
+class QuantModel:
+    """A whole integer model.
+
+    `config` holds the fields of the config's `[model]` and `vocab_size`, `quant` those of `[quant]`.
+    """
+
+    config: dict
+    quant: dict
+    formats: dict[str, QFormat]  # by stage name
+    layers: tuple[Layer, ...]
+    embed_tok: np.ndarray  # int16 [V, D]
+    embed_pos: np.ndarray | None  # int16 [T, D], None for rotary positions
+    head: Linear
+    eps_int_final: int
+    tables: dict[str, np.ndarray | None]  # rsqrt recip exp2 gumbel, bump cos sin or None
+    bump_shift: int
+    tokenizer: dict
+    stop_token: int | None
+    logit_frac: int
+    meta: dict = field(default_factory=dict)
+
+    @property
+    def d_head(self) -> int:
+        return self.config["d_model"] // self.config["n_heads"]
+
+    @property
+    def vocab_size(self) -> int:
+        return self.config["vocab_size"]
+
+    def temperature_register(self, temperature: float) -> int:
+        """The u16 register value of a real temperature; 0 is greedy. Raises UserError."""
+        register = int(temperature * 2 ** (self.logit_frac + 2) + 0.5) if temperature >= 0 else -1
+        if not 0 <= register <= 0xFFFF:
+            top = 0xFFFF / 2 ** (self.logit_frac + 2)
+            raise UserError(f"temperature {temperature}: choose one from 0 to {top:.2f}")
+        return register
+
+    def steps(self) -> Iterator[StepInfo]:
+        """All matrix steps in the order of execution, with their worst cases."""
+        from quant import bounds
+
+        yield from bounds.steps(self)
+
+    def acc_bits(self) -> int:
+        """Bits of a signed accumulator that no input can overflow, rounding half included."""
+        return max(step.acc_max.bit_length() for step in self.steps()) + 1
+
+    def validate(self) -> None:
+        """Raise UserError, naming the tensor, unless every shape, range and bound is right."""
+        from quant import bounds
+
+        bounds.validate(self)
+
+    def save(self, path: Path, report: dict | None = None) -> None:
+        """Write the folder `path` in one step: qmodel.json, qmodel.safetensors, report.json."""
+        from quant import storage
+
+        storage.save(self, path, report)
+
+
+def load(path: Path) -> QuantModel:
+    """Read and validate the folder that `QuantModel.save` wrote; raises UserError."""
+    from quant import storage
+
+    return storage.load(path)
+
+
+def encode(qm: QuantModel, text: str) -> list[int]:
+    """Token ids of `text`; UserError names characters or words that the tokenizer never saw."""
+    char, vocab = qm.tokenizer["kind"] == "char", qm.tokenizer["vocab"]
+    ids = {token: index for index, token in enumerate(vocab)}
+    pieces = list(text) if char else WORDS.findall(text)
+    unknown = sorted({piece for piece in pieces if piece not in ids})
+    if unknown:
+        what = "characters" if char else "words"
+        shown = " ".join(repr(piece) for piece in unknown[:8])
+        raise UserError(f"prompt: {what} that the model has never seen: {shown}; leave them out")
+    return [ids[piece] for piece in pieces]
+
+
+def decode(qm: QuantModel, ids: Sequence[int]) -> str:
+    """Text of token ids; words are joined by one blank."""
+    tokens = [qm.tokenizer["vocab"][index] for index in ids]
+    if qm.tokenizer["kind"] == "char":
+        return "".join(tokens)
+    return " ".join(tokens).replace(" \n", "\n").replace("\n ", "\n")

@@ -1,0 +1,200 @@
+"""From a folded float model and its statistics to the integers of the artefact."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+
+import numpy as np
+
+from configs.cli import UserError
+from configs.schema import QuantConfig
+from quant import calibrate, ops, tables
+from quant.calibrate import Statistics
+from quant.fold import Array, Folded, FoldedLinear
+from quant.qmodel import LINEARS, Layer, Linear, QuantModel
+
+PRE_TARGET = 16  # calibrated |a| stays <= 2^16, half of what 18 bits hold
+STAGES = dict(
+    zip(LINEARS, ("q", "k", "v", "attn_residual", "ffn_hidden", "ffn_residual"), strict=True)
+)
+
+
+def quantize(
+    folded: Folded,
+    stats: Statistics,
+    quant: QuantConfig,
+    tokenizer: dict,
+    stop_token: int | None = None,
+    meta: dict | None = None,
+) -> QuantModel:
+    """The whole artefact, validated; raises UserError naming what cannot be represented."""
+    return _Quantizer(folded, stats, quant).build(tokenizer, stop_token, meta or {})
+
+
+def pre_frac(acc_absmax: float) -> int:
+    """Fraction bits of the reduced accumulator."""
+    return PRE_TARGET - (math.ceil(math.log2(acc_absmax)) if acc_absmax > 0 else 0)
+
+
+def weight_fracs(weight: Array, bits: int) -> Array:
+    """Per output channel the power-of-two scale of least squared error; int64 [out]."""
+    absmax = np.abs(weight).max(axis=1)
+    least = np.array([calibrate.covering_frac(value, bits) for value in absmax])
+    top = ops.limit(bits)
+    errors = []
+    for extra in range(2):
+        scale = 2.0 ** (least + extra)[:, None]
+        codes = np.clip(np.floor(weight * scale + 0.5), -top, top)
+        errors.append(((codes / scale - weight) ** 2).sum(axis=1))
+    return least + np.argmin(errors, axis=0)
+
+
+def encode_weight(weight: Array, fracs: Array, bits: int) -> Array:
+    """int8 [out, in]."""
+    top = ops.limit(bits)
+    scaled = np.floor(weight * 2.0 ** fracs[:, None] + 0.5)
+    return np.clip(scaled, -top, top).astype(np.int8)
+
+
+def encode_bias(name: str, bias: Array, out_frac: int) -> Array:
+    """int32 [out] in guard units, with the rounding half."""
+    codes = np.floor(bias * 2.0 ** (out_frac + ops.GUARD_BITS) + 0.5) + ops.ROUND_BIAS
+    if np.abs(codes).max() > 2**31 - 1:
+        raise UserError(f"{name}: a bias of {np.abs(bias).max():.3g} does not fit in 32 bits")
+    return codes.astype(np.int32)
+
+
+class _Quantizer:
+    def __init__(self, folded: Folded, stats: Statistics, quant: QuantConfig) -> None:
+        self.folded, self.stats, self.quant = folded, stats, quant
+        self.formats = calibrate.choose_formats(folded, stats, quant)
+        self.residual_frac = self.formats["embed"].frac
+        self.norm_octave = tables.norm_octave(folded.config.d_model)
+
+    def build(self, tokenizer: dict, stop_token: int | None, meta: dict) -> QuantModel:
+        folded, config = self.folded, self.folded.config
+        layers = tuple(self._layer(index) for index in range(config.n_layers))
+        head = self._linear("logits", "logits", folded.head, self.residual_frac, normed=True)
+        embed = self.formats["embed"]
+        shift, constants = self._tables()
+        positions = folded.embed_pos
+        qm = QuantModel(
+            config={**config.model_dump(), "vocab_size": len(folded.embed_tok)},
+            quant=self.quant.model_dump(),
+            formats=self.formats,
+            layers=layers,
+            embed_tok=embed.encode(folded.embed_tok).astype(np.int16),
+            embed_pos=None if positions is None else embed.encode(positions).astype(np.int16),
+            head=head,
+            eps_int_final=self._eps_int([head]),
+            tables=constants,
+            bump_shift=shift,
+            tokenizer=tokenizer,
+            stop_token=stop_token,
+            logit_frac=self.formats["logits"].frac,
+            meta=meta,
+        )
+        qm.validate()
+        return qm
+
+    def _linear(
+        self, name: str, acc: str, linear: FoldedLinear, in_frac: int, normed: bool
+    ) -> Linear:
+        """`name`: the stage written; `acc`: that whose `.acc` statistics size the shift."""
+        out = self.formats[name]
+        bits = self.quant.weight_bits
+        fracs = weight_fracs(linear.weight, bits)
+        pre = min(pre_frac(self.stats.absmax[acc + ".acc"]), in_frac + int(fracs.min()))
+        fracs = np.minimum(fracs, pre - in_frac + ops.SHIFT_MAX)
+        exponent = pre + ops.MANT_BITS - out.frac - ops.GUARD_BITS
+        if normed:
+            exponent -= self.residual_frac + self.norm_octave
+        return Linear(
+            weight=encode_weight(linear.weight, fracs, bits),
+            shift=(fracs - (pre - in_frac)).astype(np.uint8),
+            bias=encode_bias(name, linear.bias, out.frac),
+            weight_frac=fracs.astype(np.int8),
+            exponent=exponent,
+            in_frac=in_frac,
+            out_bits=out.bits,
+            out_frac=out.frac,
+        )
+
+    def _layer(self, index: int) -> Layer:
+        name = f"layers.{index}."
+        frac = {stage: self.formats[name + stage].frac for stage in ("q", "k", "v", "attn_out")}
+        in_fracs = dict.fromkeys(LINEARS, self.residual_frac)
+        in_fracs |= {"o": frac["attn_out"], "down": self.formats[name + "ffn_hidden"].frac}
+        linears = {
+            part: self._linear(
+                name + stage,
+                name + stage,
+                getattr(self.folded.layers[index], part),
+                in_fracs[part],
+                normed=part not in ("o", "down"),
+            )
+            for part, stage in STAGES.items()
+        }
+        scores = self._cache_step(name + "attn_scores", name + "attn_scores", frac["q"] + frac["k"])
+        out = self._cache_step(name + "attn_out", name + "attn_out.acc", frac["v"], probs=True)
+        return Layer(
+            **linears,
+            scores_shift=scores[0],
+            scores_exponent=scores[1],
+            out_shift=out[0],
+            out_exponent=out[1],
+            eps_int_attn=self._eps_int([linears[part] for part in "qkv"]),
+            eps_int_ffn=self._eps_int([linears["up"]]),
+        )
+
+    def _cache_step(
+        self, name: str, acc: str, acc_frac: int, probs: bool = False
+    ) -> tuple[int, int]:
+        """(shift, exponent) of a product with the cache, accumulated with acc_frac fraction bits.
+
+        With `probs` the accumulator counts in units of one probability code more, and the scalar
+        is the reciprocal of their sum, so probability codes cancel in the exponent.
+        """
+        extra = self.quant.prob_bits if probs else 0
+        pre = min(pre_frac(self.stats.absmax[acc]), acc_frac + extra)
+        shift = min(acc_frac + extra - pre, ops.SHIFT_MAX)
+        out_frac = self.formats[name].frac
+        exponent = acc_frac - shift + ops.MANT_BITS - out_frac - ops.GUARD_BITS
+        return shift, exponent
+
+    def _eps_int(self, readers: list[Linear]) -> int:
+        """eps in units of the sum of squares; raised where a tiny norm would shift by less than 0.
+
+        1/rms of at most 2^-k needs exponent + k >= 0 in every step that reads the scalar.
+        """
+        d_model = self.folded.config.d_model
+        eps = math.floor(self.folded.eps * d_model * 4.0**self.residual_frac + 0.5)
+        k_needed = max(0, *(-linear.exponent for linear in readers))
+        return max(1, eps, 4**k_needed)
+
+    def _tables(self) -> tuple[int, dict[str, np.ndarray | None]]:
+        config, quant = self.folded.config, self.quant
+        shift, bump, cos, sin = 0, None, None, None
+        if config.activation == "gelu":
+            hidden = self.formats["layers.0.ffn_hidden"]
+            shift = tables.bump_shift(hidden.bits, hidden.frac)
+            bump = tables.bump_table(hidden.frac, shift)
+        if config.positions == "rotary":
+            cos, sin = tables.rotary_tables(config.context, config.d_head)
+        constants = {
+            "rsqrt": tables.rsqrt_table(config.d_model),
+            "recip": tables.recip_table(),
+            "exp2": tables.exp2_table(quant.score_frac_bits, quant.prob_bits),
+            "gumbel": tables.gumbel_table(),
+            "bump": bump,
+            "cos": cos,
+            "sin": sin,
+        }
+        as_int32 = {n: None if t is None else t.astype(np.int32) for n, t in constants.items()}
+        return shift, as_int32
+
+
+def format_rows(qm: QuantModel) -> list[dict]:
+    """Formats in the order of the stages, as plain data for tables and reports."""
+    return [{"stage": name, **asdict(fmt), "text": str(fmt)} for name, fmt in qm.formats.items()]

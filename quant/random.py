@@ -1,0 +1,46 @@
+"""Random but plausible integer models of any shape, for tests of everything that follows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from configs.schema import Config
+from model import transformer
+from quant import calibrate
+from quant.fold import fold
+from quant.qmodel import QuantModel
+from quant.quantize import quantize
+
+CALIBRATION_TOKENS = 256
+PROMPT_TOKENS = 4
+
+
+def random_params(config: Config, seed: int, vocab_size: int) -> transformer.Params:
+    """Float parameters [as in model.transformer] with lively norms, biases and attention."""
+    rng = np.random.default_rng(seed)
+    params = transformer.init(config.model, vocab_size, rng, np.float64)
+    for name, array in params.items():
+        if name.endswith("norm.weight"):
+            array[...] = rng.uniform(0.5, 1.5, array.shape) * rng.choice([-1, 1], array.shape)
+        elif name.endswith(".bias"):
+            array[...] = rng.normal(0.0, 0.3, array.shape)
+        elif name.startswith(("embed", "positions")):
+            array[...] = rng.normal(0.0, 0.7, array.shape)
+        elif name.startswith("head"):
+            array[...] = rng.normal(0.0, 2 / np.sqrt(array.shape[1]), array.shape)
+        else:
+            array *= 1.5 * rng.lognormal(0.0, 0.5, array.shape[1])  # uneven output channels
+    return params
+
+
+def random_model(config: Config, seed: int, vocab_size: int) -> QuantModel:
+    """Quantise a random float model of `config` by the real path; words t0, t1, ... as tokens."""
+    folded = fold(random_params(config, seed, vocab_size), config.model)
+    rng = np.random.default_rng([seed, 1])
+    count = max(1, CALIBRATION_TOKENS // config.model.context)
+    windows = rng.integers(0, vocab_size, (count, config.model.context))
+    tokenizer = {"kind": "word", "vocab": [f"t{index}" for index in range(vocab_size)]}
+    prompt = " ".join(f"t{index}" for index in rng.integers(0, vocab_size, PROMPT_TOKENS))
+    meta = {"name": config.name, "prompt": prompt, "source": f"random seed {seed}"}
+    stats = calibrate.collect(folded, windows)
+    return quantize(folded, stats, config.quant, tokenizer, None, meta)

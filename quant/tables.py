@@ -1,0 +1,87 @@
+"""Every table of the integer model, made once here and carried by the artefact.
+
+The formulas are those of `docs/numerics.md`; the tests recompute each entry in decimal arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from quant.ops import GUMBEL_FRAC, MANT_BITS, ROTARY_FRAC
+
+RSQRT_SIZE = 192
+RECIP_SIZE = 64
+GUMBEL_OCTAVES = 16
+GUMBEL_SIZE = GUMBEL_OCTAVES * 64
+BUMP_SIZE = 256
+ROTARY_BASE = 10000.0
+
+
+def _rounded(values: list[float]) -> np.ndarray:
+    return np.array([math.floor(value + 0.5) for value in values], np.int64)
+
+
+def norm_octave(d_model: int) -> int:
+    """z with sqrt(d_model) * 2^-z in (1/2, 1]: ceil(log2(d_model) / 2)."""
+    return ((d_model - 1).bit_length() + 1) // 2
+
+
+def rsqrt_table(d_model: int) -> np.ndarray:
+    """[192] u16: 2^15 * sqrt(d_model) * 2^-z / sqrt(1 + (i + 1/2) / 64)."""
+    c = math.sqrt(d_model) * 2.0 ** -norm_octave(d_model)
+    return _rounded([2**MANT_BITS * c / math.sqrt(1 + (i + 0.5) / 64) for i in range(RSQRT_SIZE)])
+
+
+def recip_table() -> np.ndarray:
+    """[64] u16: 2^15 / (1 + (i + 1/2) / 64)."""
+    return _rounded([2**MANT_BITS / (1 + (i + 0.5) / 64) for i in range(RECIP_SIZE)])
+
+
+def exp2_table(frac_bits: int, prob_bits: int) -> np.ndarray:
+    """[2^frac_bits] unsigned, prob_bits wide: (2^prob_bits - 1) * 2^(-f / 2^frac_bits)."""
+    size = 1 << frac_bits
+    return _rounded([((1 << prob_bits) - 1) * 2.0 ** (-f / size) for f in range(size)])
+
+
+def gumbel_table() -> np.ndarray:
+    """[1024] s16 Q5.10: -ln(-ln(1 - u)) with u = 2^-(z+1) * (1 + (frac + 1/2) / 64)."""
+    values = []
+    for z in range(GUMBEL_OCTAVES):
+        for frac in range(64):
+            u = 2.0 ** -(z + 1) * (1 + (frac + 0.5) / 64)
+            values.append(2**GUMBEL_FRAC * -math.log(-math.log1p(-u)))
+    return _rounded(values)
+
+
+def gelu(x: float) -> float:
+    """GELU in the tanh form that the float model has (arXiv 1606.08415)."""
+    return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def bump_shift(bits: int, frac: int) -> int:
+    """Smallest shift whose 256 cells cover 4.0 real, or all magnitudes of the format."""
+    reach = min(4 << frac if frac >= 0 else 1, 1 << (bits - 1))
+    return max(0, (reach - 1).bit_length() - 8)
+
+
+def bump_table(frac: int, shift: int) -> np.ndarray:
+    """[256] in hidden units: relu(x) - gelu(x) in the middle of the 2^shift codes of a cell."""
+    values = []
+    for i in range(BUMP_SIZE):
+        x = (i * 2**shift + (2**shift - 1) / 2) * 2.0**-frac
+        values.append((x - gelu(x)) * 2.0**frac)
+    return _rounded(values)
+
+
+def rotary_tables(context: int, d_head: int) -> tuple[np.ndarray, np.ndarray]:
+    """cos and sin, each [context, d_head / 2] in Q1.14: angle = pos * 10000^(-2j / d_head)."""
+    one = 1 << ROTARY_FRAC
+    angles = [
+        [pos * ROTARY_BASE ** (-2 * j / d_head) for j in range(d_head // 2)]
+        for pos in range(context)
+    ]
+    cos = np.array([_rounded([one * math.cos(a) for a in row]) for row in angles])
+    sin = np.array([_rounded([one * math.sin(a) for a in row]) for row in angles])
+    return cos, sin
