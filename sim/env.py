@@ -15,6 +15,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import find_libpython
+
 from configs.cli import UserError
 
 SIMULATORS = ("icarus", "verilator")
@@ -44,9 +46,9 @@ def require(simulator: str, *, waves: bool = False) -> None:
     """Raise UserError that names what to install, unless `simulator` can run here."""
     if simulator not in SIMULATORS:
         raise UserError(f"no simulator '{simulator}'; there are: {', '.join(SIMULATORS)}")
-    if importlib.util.find_spec("cocotb") is None:
-        raise UserError("cocotb is missing from this Python: run 'make setup' and use .venv")
     missing = [PACKAGES.get(name, name) for name in PROGRAMS[simulator] if not shutil.which(name)]
+    if find_libpython.find_libpython() is None:  # cocotb embeds Python in the simulator
+        missing.append(f"libpython{sys.version_info.major}.{sys.version_info.minor}")
     if simulator == "verilator":
         root = verilator_root()
         if " " in str(root):

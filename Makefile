@@ -1,0 +1,143 @@
+# Fixformer: train -> quantize -> rtl -> sim. Each step is a thin call of `python -m model.train` and
+# the like, which have the same options and a --help. `make help` lists everything.
+
+CONFIG ?= stories
+SIM ?= verilator
+ENGINE ?= float
+
+PY := .venv/bin/python
+
+# The value of the variable $(1) for the shell, whatever it contains; and as the option --$(1).
+quote = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(2)),--$(1) $(call quote,$(2)))
+COMMON = --config $(call quote,CONFIG) $(call option,text,TEXT)
+SAMPLING = $(call option,prompt,PROMPT) $(call option,tokens,TOKENS) \
+	$(call option,temperature,TEMPERATURE) $(call option,seed,SEED)
+
+# build/<config> or build/<config>-<text>, as configs.cli.load_config names it; spaces escaped.
+NAME := $(shell c=$$(basename -- $(call quote,CONFIG) .toml); t=$$(basename -- $(call quote,TEXT)); \
+	printf %s "$$c$${t:+-$${t%.*}}" | sed 's/ /\\ /g' | \
+	tr '\001-\037\041-\052\057\072-\077\133\135\136\140\173-\177' '?')
+ifneq (,$(findstring ?,$(NAME)))
+$(error CONFIG, TEXT: name the file with letters, digits, spaces and . _ + , @ - only)
+endif
+ifneq (,$(filter-out float golden,$(ENGINE)))
+$(error ENGINE=$(ENGINE): there are float and golden)
+endif
+
+BUILD := build/$(NAME)
+READY := .venv/setup.stamp
+STAGES := $(BUILD)/stages
+TRAINED := $(STAGES)/trained
+QUANTISED := $(BUILD)/quant/qmodel.json
+RENDERED := $(BUILD)/rtl/manifest.json
+GENERATOR := $(if $(filter golden,$(ENGINE)),quant.generate,model.generate)
+python = $(wildcard $(1)/*.py) $(wildcard configs/*.py)
+rtl = $(wildcard hdl/*.sv hdl/*/*.sv export/*/* export/*/*/*)
+WORKERS := -n auto --maxprocesses 4
+caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED WAVES ARGS
+.PHONY: setup train generate quantize rtl sim demo test test-all lint bench clean help stages FORCE
+
+setup:
+	@PYTHON=$(call quote,PYTHON) .ci/setup
+
+$(READY): requirements.txt .ci/setup
+	@PYTHON=$(call quote,PYTHON) .ci/setup
+
+# The config split by stage, into files that change only when their contents do. SEED is the seed of
+# training only for the goal train; else it is the sampling seed, and no reason to train again.
+stages: $(READY)
+	@$(PY) -m configs.stages $(COMMON) \
+		$(if $(filter train,$(MAKECMDGOALS)),$(call option,seed,SEED),--keep-seed)
+
+$(STAGES)/train.json $(STAGES)/quant.json $(STAGES)/rtl.json: stages
+	@:
+
+# A stamp, because the weights are there as soon as the first checkpoint is.
+$(TRAINED): $(STAGES)/train.json $(if $(wildcard $(BUILD)/model/weights.safetensors),,FORCE)
+	$(PY) -m model.train $(COMMON) --seed "$$(cat $(STAGES)/seed)"
+	@touch $(TRAINED)
+
+$(QUANTISED): $(TRAINED) $(STAGES)/quant.json $(call python,quant)
+	$(PY) -m quant $(COMMON)
+
+$(RENDERED): $(QUANTISED) $(STAGES)/rtl.json $(call python,export) $(rtl)
+	$(PY) -m export $(COMMON)
+
+train: $(TRAINED)
+	@echo "trained: $(BUILD)/model"
+
+quantize: $(QUANTISED)
+	@echo "quantised: $(BUILD)/quant"
+
+rtl: $(RENDERED)
+	@echo "rendered: $(BUILD)/rtl"
+
+generate: $(if $(filter golden,$(ENGINE)),$(QUANTISED),$(TRAINED))
+	$(PY) -m $(GENERATOR) $(COMMON) $(SAMPLING)
+
+sim: $(RENDERED)
+	$(PY) -m sim $(COMMON) --sim $(call quote,SIM) $(SAMPLING) \
+		$(if $(filter-out 0 no off false,$(WAVES)),--waves)
+
+demo: setup sim
+
+test: setup
+	$(PY) -m pytest $(WORKERS) $(ARGS)
+
+test-all: setup
+	$(PY) -m pytest $(WORKERS) -m '' $(ARGS)
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PY) -m sim.lint
+
+bench: $(RENDERED)
+	$(PY) -m sim.bench $(COMMON)
+
+clean:
+	rm -rf build $(caches)
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+define HELP
+make demo        everything: setup, train, quantize, rtl, sim; prints what the hardware wrote
+make test        everything that is needed, then the tests (test-all: the slow ones too)
+
+make setup       .venv with the pinned packages, and the missing system packages
+make train       float model                       -> build/<name>/model
+make generate    text from the float model, or with ENGINE=golden from the integer one
+make quantize    integer model and its report      -> build/<name>/quant
+make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
+make sim         simulate it, compare every bit    -> build/<name>/sim
+make lint        ruff, mypy; Verilator, Icarus and Yosys on every Verilog file, no warning allowed
+make bench       speed figures as JSON             -> build/<name>/bench
+make clean       remove build/ and the caches, keep .venv
+
+Each target first does what it depends on, where that is missing or older.
+
+CONFIG=$(CONFIG)   one of the configs below, or a path to a .toml file
+TEXT=my.txt      train on this UTF-8 file; then <name> is <config>-my
+PROMPT="..."     generate, sim: what the text begins with (default: the config's)
+TOKENS=64        generate, sim: how many tokens to write
+TEMPERATURE=0.8  generate, sim: 0 takes the likeliest token, more is bolder
+SEED=7           generate, sim: seed of the sampling; train: seed of the training (then it is kept)
+SIM=$(SIM)    icarus or verilator
+WAVES=1          sim: record waves (FST)
+ENGINE=$(ENGINE)     generate: float or golden
+PYTHON=python3.12   setup: the interpreter for .venv (3.11 or newer)
+ARGS="-k softmax"   test: further options of pytest
+
+configs:
+endef
+
+help:
+	$(info $(HELP))
+	@for file in configs/*.toml; do \
+		printf '  %-10s %s\n' "$$(basename "$$file" .toml)" "$$(sed -n '1s/^# *//p' "$$file")"; \
+	done
