@@ -18,7 +18,11 @@ def stage_inputs(config: schema.Config) -> dict[str, dict[str, Any]]:
     """The part of the config that each stage reads, without what earlier stages read."""
     data = config.data.model_dump()
     prompt, text = data.pop("prompt"), data.pop("text")
-    train = {"model": config.model.model_dump(), "data": data, "train": config.train.model_dump()}
+    train: dict[str, Any] = {
+        "model": config.model.model_dump(),
+        "data": data,
+        "train": config.train.model_dump(),
+    }
     if config.data.task == "text":
         path = schema.CONFIG_DIR.parent / text
         if not path.is_file():
@@ -47,8 +51,8 @@ def main() -> None:
     if args.keep_seed:
         args.seed = recorded_seed(folder)
     config = cli.load_config(args)
-    contents = {f"{name}.json": value for name, value in stage_inputs(config).items()}
-    contents["seed"] = config.train.seed
+    contents: dict[str, Any] = {"seed": config.train.seed}
+    contents |= {f"{name}.json": value for name, value in stage_inputs(config).items()}
     for name, value in contents.items():
         text = json.dumps(value, indent=2, sort_keys=True) + "\n"
         path = folder / name

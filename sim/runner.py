@@ -222,7 +222,9 @@ def _visible(design: _Design) -> str:
     """Verilator control file: the ports of the top and what was asked for, nothing else."""
     source = next((p for p in design.sources if p.stem == design.toplevel), design.sources[-1])
     wanted = [(design.toplevel, name) for name in port_names(source.read_text(), design.toplevel)]
-    wanted += [tuple(item.rsplit(".", 1)) for item in design.public]
+    for item in design.public:
+        module, _, name = item.rpartition(".")
+        wanted.append((module, name))
     lines = [f'public_flat_rw -module "{module}" -var "{name}"' for module, name in wanted]
     return "\n".join(["`verilator_config", *lines, ""])
 
