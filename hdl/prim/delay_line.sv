@@ -8,9 +8,9 @@
 `default_nettype none
 
 module delay_line #(
-    parameter W = 1,
-    parameter N = 1,
-    parameter Reset = 0
+    parameter int W = 1,
+    parameter int N = 1,
+    parameter int Reset = 0
 ) (
     input  logic         clk_i,
     input  logic         rst_i,

@@ -10,8 +10,8 @@
 `default_nettype none
 
 module mul #(
-    parameter AW = 18,
-    parameter BW = 18
+    parameter int AW = 18,
+    parameter int BW = 18
 ) (
     input  logic                    clk_i,
     input  logic signed [   AW-1:0] a_i,

@@ -1,0 +1,272 @@
+// Softmax in base 2 without the division, head by head, with two heads in flight.
+//
+//   m = max score;  d = m - score;  p = SHR(EXP2[d mod 2^F], d >> F);  S = sum p
+//   and the reciprocal of S as mantissa and exponent (scalar_lut), applied after P * V.
+//
+// The scores of a head arrive as tiles 0, 1, ... in order, idle cycles allowed; a head of the
+// other slot may follow at once. When the last tile is in, the probabilities leave in the same
+// tiles, one per cycle without a gap; lanes beyond score_count_i of the last tile are 0.
+//
+// Parameters: C         lanes of a tile, >= 2
+//             Tiles     most tiles of a head
+//             FracBits  F, fraction bits of a score
+//             ProbBits  width of a probability in bits, <= 15
+//             SumW      width of S in bits, >= ProbBits + $clog2(C)
+// Formats:    score two's complement, 16 bits, > -2^15; prob unsigned; lane l at [l*W +: W];
+//             exp2 table unsigned; recip mantissa 2^15 = 1.0, slot s at [s*16 +: 16] and [s*6 +: 6]
+// Latency:    last score tile to first prob_valid_o: L + 4 cycles, L = ($clog2(C) + 1) / 2;
+//             prob tile n follows n cycles later;
+//             last prob tile to recip_valid_o: L + 6 cycles; recip_* hold until the slot's next
+//             exp2_addr_o to exp2_data_i and recip_addr_o to recip_data_i: one cycle each
+// Needs:      the last tile of a head comes at least `tiles of the head before` cycles after the
+//             last tile of the head before
+// Does not:   stall, or check the order of tiles.
+`default_nettype none
+
+module softmax #(
+    parameter int C = 16,
+    parameter int Tiles = 8,
+    parameter int FracBits = 5,
+    parameter int ProbBits = 12,
+    parameter int SumW = 19,
+    parameter int TileW = (Tiles > 1) ? $clog2(Tiles) : 1,
+    parameter int CountW = $clog2(C + 1)
+) (
+    input  logic                  clk_i,
+    input  logic                  rst_i,
+    input  logic                  score_valid_i,
+    input  logic                  score_slot_i,
+    input  logic [     TileW-1:0] score_tile_i,
+    input  logic                  score_last_i,
+    input  logic [    CountW-1:0] score_count_i,
+    input  logic [      C*16-1:0] score_i,
+    output logic [C*FracBits-1:0] exp2_addr_o,
+    input  logic [C*ProbBits-1:0] exp2_data_i,
+    output logic [           5:0] recip_addr_o,
+    input  logic [          15:0] recip_data_i,
+    output logic                  prob_valid_o,
+    output logic                  prob_slot_o,
+    output logic [     TileW-1:0] prob_tile_o,
+    output logic                  prob_last_o,
+    output logic [C*ProbBits-1:0] prob_o,
+    output logic                  recip_valid_o,
+    output logic                  recip_slot_o,
+    output logic [          31:0] recip_mant_o,
+    output logic [          11:0] recip_exp_o
+);
+  localparam int LEVELS = ($clog2(C) + 1) / 2;
+  localparam int DEPTH = 2 << TileW;
+
+  // Maximum of the tile, then of the head.
+  logic [C*16-1:0] score_masked;
+  for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_mask
+    logic absent;
+    assign absent = score_last_i && (score_count_i <= lane[CountW-1:0]);
+    assign score_masked[lane*16+:16] = absent ? 16'h8000 : score_i[lane*16+:16];
+  end
+
+  logic signed [15:0] tile_max, head_max, max_d, max_q;  // max_q: of the last complete head
+  logic [2*LEVELS-1:0] unused_index;
+  logic max_valid, max_first, max_last;
+  max_tree #(
+      .N(C),
+      .W(16)
+  ) u_max (
+      .clk_i(clk_i),
+      .values_i(score_masked),
+      .max_o(tile_max),
+      .index_o(unused_index)
+  );
+  delay_line #(
+      .W(3),
+      .N(LEVELS),
+      .Reset(1)
+  ) u_max_flags (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  ({score_valid_i, score_tile_i == '0, score_last_i}),
+      .d_o  ({max_valid, max_first, max_last})
+  );
+  assign max_d = (max_first || (tile_max > head_max)) ? tile_max : head_max;
+  always_ff @(posedge clk_i) begin
+    if (max_valid) head_max <= max_d;
+    if (max_valid && max_last) max_q <= max_d;
+  end
+
+  // Score memory and its read-out, which begins so that a tile meets the maximum.
+  reg [C*16-1:0] scores[0:DEPTH-1];
+  initial for (int address = 0; address < DEPTH; address = address + 1) scores[address] = '0;
+
+  logic start, start_slot, read_q, read_slot_q, read_end;
+  logic [TileW-1:0] start_tile, read_tile_q, last_tile_q;
+  logic [CountW-1:0] start_count, count_q;
+  logic [C*16-1:0] score_q;
+  delay_line #(
+      .W(1),
+      .N(LEVELS - 1),
+      .Reset(1)
+  ) u_start (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (score_valid_i && score_last_i),
+      .d_o  (start)
+  );
+  delay_line #(
+      .W(1 + TileW + CountW),
+      .N(LEVELS - 1)
+  ) u_start_of (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  ({score_slot_i, score_tile_i, score_count_i}),
+      .d_o  ({start_slot, start_tile, start_count})
+  );
+  assign read_end = read_tile_q == last_tile_q;
+
+  always_ff @(posedge clk_i) begin
+    if (start) begin
+      read_slot_q <= start_slot;
+      read_tile_q <= '0;
+      last_tile_q <= start_tile;
+      count_q     <= start_count;
+    end else begin
+      read_tile_q <= read_tile_q + 1'b1;
+    end
+    read_q <= !rst_i && (start || (read_q && !read_end));
+  end
+
+  always_ff @(posedge clk_i) begin
+    if (score_valid_i) scores[{score_slot_i, score_tile_i}] <= score_i;
+    score_q <= scores[{read_slot_q, read_tile_q}];
+  end
+
+  // The marks of a tile travel beside its data.
+  logic [C-1:0] present_d, present;
+  for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_present
+    assign present_d[lane] = !read_end || (count_q > lane[CountW-1:0]);
+  end
+  delay_line #(
+      .W(C),
+      .N(2)
+  ) u_present (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (present_d),
+      .d_o  (present)
+  );
+  delay_line #(
+      .W(1),
+      .N(4),
+      .Reset(1)
+  ) u_valid (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (read_q),
+      .d_o  (prob_valid_o)
+  );
+  delay_line #(
+      .W(2 + TileW),
+      .N(4)
+  ) u_marks (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  ({read_slot_q, read_tile_q, read_end}),
+      .d_o  ({prob_slot_o, prob_tile_o, prob_last_o})
+  );
+
+  for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
+    logic [15:0] distance_q;
+    logic [3:0] octaves_q;
+    logic zero_q, unused_half;
+    logic [ProbBits:0] shifted, rounded;
+
+    assign exp2_addr_o[lane*FracBits+:FracBits] = distance_q[FracBits-1:0];
+    assign shifted = {exp2_data_i[lane*ProbBits+:ProbBits], 1'b0} >> octaves_q;
+    assign rounded = shifted + 1'b1;
+    assign unused_half = rounded[0];
+
+    always_ff @(posedge clk_i) begin
+      distance_q <= max_q - $signed(score_q[lane*16+:16]);
+      // Sixteen octaves down, a probability of at most 15 bits rounds to zero.
+      octaves_q  <= distance_q[FracBits+:4];
+      zero_q     <= !present[lane] || (distance_q[15:FracBits+4] != '0);
+      prob_o[lane*ProbBits+:ProbBits] <= zero_q ? '0 : rounded[ProbBits:1];
+    end
+  end
+
+  // Sum of the probabilities and its reciprocal.
+  localparam int TREE_W = ProbBits + $clog2(C);
+  logic [TREE_W-1:0] tree_sum;
+  logic [SumW-1:0] tree_wide, sum_q;
+  logic sum_valid, sum_first, sum_last, sum_slot, sum_done_q, sum_slot_q;
+  adder_tree #(
+      .N(C),
+      .W(ProbBits),
+      .OutW(TREE_W)
+  ) u_sum (
+      .clk_i(clk_i),
+      .values_i(prob_o),
+      .sum_o(tree_sum)
+  );
+  delay_line #(
+      .W(1),
+      .N(LEVELS),
+      .Reset(1)
+  ) u_sum_valid (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (prob_valid_o),
+      .d_o  (sum_valid)
+  );
+  delay_line #(
+      .W(3),
+      .N(LEVELS)
+  ) u_sum_marks (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  ({prob_tile_o == '0, prob_last_o, prob_slot_o}),
+      .d_o  ({sum_first, sum_last, sum_slot})
+  );
+  if (SumW > TREE_W) begin : g_extend
+    assign tree_wide = {{(SumW - TREE_W) {1'b0}}, tree_sum};
+  end else begin : g_same
+    assign tree_wide = tree_sum;
+  end
+  always_ff @(posedge clk_i) begin
+    sum_q      <= sum_first ? tree_wide : sum_q + tree_wide;
+    sum_done_q <= !rst_i && sum_valid && sum_last;
+    sum_slot_q <= sum_slot;
+  end
+
+  logic recip_ready, recip_slot;
+  logic [15:0] mantissa;
+  logic [5:0] exponent;
+  scalar_lut #(
+      .InW (SumW),
+      .Even(0)
+  ) u_reciprocal (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .valid_i(sum_done_q),
+      .value_i(sum_q),
+      .table_addr_o(recip_addr_o),
+      .table_data_i(recip_data_i),
+      .valid_o(recip_ready),
+      .mant_o(mantissa),
+      .exp_o(exponent)
+  );
+  delay_line #(
+      .W(1),
+      .N(4)
+  ) u_recip_slot (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (sum_slot_q),
+      .d_o  (recip_slot)
+  );
+  always_ff @(posedge clk_i) begin
+    recip_valid_o <= !rst_i && recip_ready;
+    recip_slot_o  <= recip_slot;
+    if (recip_ready && !recip_slot) {recip_mant_o[15:0], recip_exp_o[5:0]} <= {mantissa, exponent};
+    if (recip_ready && recip_slot) {recip_mant_o[31:16], recip_exp_o[11:6]} <= {mantissa, exponent};
+  end
+endmodule

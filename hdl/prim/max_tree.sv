@@ -1,0 +1,52 @@
+// Pipelined maximum of N signed values and the index of the first lane that holds it.
+//
+// Parameters: N  number of values, >= 2
+//             W  width of a value in bits
+// Formats:    value n at [n*W +: W], two's complement; index_o unsigned, 2*Levels bits
+// Latency:    Levels = ceil(log4 N) = ($clog2(N) + 1) / 2 cycles; one maximum per cycle
+// Ties:       the lowest index wins.
+// Does not:   reset (data runs free).
+`default_nettype none
+
+module max_tree #(
+    parameter int N = 16,
+    parameter int W = 16
+) (
+    input  logic              clk_i,
+    input  logic [   N*W-1:0] values_i,
+    output logic [     W-1:0] max_o,
+    output logic [2*(($clog2(N)+1)/2)-1:0] index_o
+);
+  localparam int LEVELS = ($clog2(N) + 1) / 2;
+  localparam int INDEX_W = 2 * LEVELS;
+  localparam int LEAVES = 1 << (2 * LEVELS);
+  localparam int NODES = (LEAVES - 1) / 3;  // a heap: the children of node n are 4n+1 .. 4n+4
+
+  logic [(NODES+LEAVES)*W-1:0] values;
+  logic [(NODES+LEAVES)*INDEX_W-1:0] indices;
+
+  for (genvar leaf = 0; leaf < LEAVES; leaf = leaf + 1) begin : g_leaf
+    assign indices[(NODES+leaf)*INDEX_W+:INDEX_W] = leaf[INDEX_W-1:0];
+    if (leaf < N) begin : g_value
+      assign values[(NODES+leaf)*W+:W] = values_i[leaf*W+:W];
+    end else begin : g_pad  // the lowest value at the highest index never wins
+      assign values[(NODES+leaf)*W+:W] = {1'b1, {(W - 1) {1'b0}}};
+    end
+  end
+
+  for (genvar node = 0; node < NODES; node = node + 1) begin : g_node
+    max4 #(
+        .W(W),
+        .IndexW(INDEX_W)
+    ) u_max4 (
+        .clk_i(clk_i),
+        .values_i(values[(4*node+1)*W+:4*W]),
+        .indices_i(indices[(4*node+1)*INDEX_W+:4*INDEX_W]),
+        .max_o(values[node*W+:W]),
+        .index_o(indices[node*INDEX_W+:INDEX_W])
+    );
+  end
+
+  assign max_o   = values[W-1:0];
+  assign index_o = indices[INDEX_W-1:0];
+endmodule

@@ -1,0 +1,186 @@
+// Gumbel noise for sampling with a temperature: a seeded generator, a table and a multiplier.
+//
+// load_i seeds a 32-bit xorshift generator (13, 17, 5) with seed_i ^ 0x9E3779B9 (0 becomes
+// 0x9E3779B9) and discards 16 draws. draw_i makes one draw for each vocabulary index 0, 1, ...:
+//   z = min(leading zeros, 15), frac = the 6 bits after bit 31 - z,
+//   noise = SHR(GUMBEL[z * 64 + frac] * temp, 12)
+// and keeps them in a memory of C lanes. draw_i with temp_i = 0 consumes no draw; the memory then
+// reads as zero until the next draw.
+//
+// Parameters: C       lanes of a tile
+//             Vocab   number of draws, > 1
+//             Tiles   tiles of the vocabulary, ceil(Vocab / C)
+//             NoiseW  width of a noise value in bits; 20 holds every int16 table times every temp,
+//                     19 a table of |entries| <= 16383
+// Formats:    table Q5.10 two's complement, noise two's complement in logit units, index i in
+//             tile i / C, lane i % C at [lane*NoiseW +: NoiseW]; temp unsigned, Q4.12 of logit units
+// Latency:    read_tile_i to noise_o: 1 cycle. gumbel_addr_o to gumbel_data_i: 1 cycle.
+//             load_i at t0: busy_o from t0+1 to t0+16. draw_i at t0 while not busy:
+//             busy_o from t0+1 to t0 + Vocab + 10, from then on the noise can be read;
+//             with temp_i = 0: busy_o at t0+1 only. draw_i during busy_o: remembered (once, with
+//             its temp_i) and begun when the generator is free. load_i takes back unfinished and
+//             waiting draws; a draw_i in the same cycle comes after it
+// Does not:   keep reads and draws apart: read while busy_o is low.
+`default_nettype none
+
+module noise #(
+    parameter int C = 16,
+    parameter int Vocab = 64,
+    parameter int Tiles = (Vocab + C - 1) / C,
+    parameter int NoiseW = 20,
+    parameter int TileW = (Tiles > 1) ? $clog2(Tiles) : 1
+) (
+    input  logic                clk_i,
+    input  logic                rst_i,
+    input  logic                load_i,
+    input  logic [        31:0] seed_i,
+    input  logic                draw_i,
+    input  logic [        15:0] temp_i,
+    output logic                busy_o,
+    output logic [         9:0] gumbel_addr_o,
+    input  logic [        15:0] gumbel_data_i,
+    input  logic [   TileW-1:0] read_tile_i,
+    output logic [C*NoiseW-1:0] noise_o
+);
+  localparam int LEFT_W = ($clog2(Vocab + 1) > 5) ? $clog2(Vocab + 1) : 5;
+  localparam logic [LEFT_W-1:0] DRAWS = Vocab[LEFT_W-1:0];
+  localparam int DISCARD_INT = 16;
+  localparam logic [LEFT_W-1:0] DISCARD = DISCARD_INT[LEFT_W-1:0];
+  localparam logic [31:0] GOLDEN_RATIO = 32'h9E3779B9;
+  localparam int LAST_LANE = (Vocab - 1) % C;
+  localparam int LAST_TILE_INT = (Vocab - 1) / C;
+  localparam logic [TileW-1:0] LAST_TILE = LAST_TILE_INT[TileW-1:0];
+
+  // Control: steps left of the seeding or of the draws.
+  logic [LEFT_W-1:0] left_q;
+  logic drawing_q, waiting_q, writing_q, begin_draw, step, last_write;
+  logic [15:0] temp_q, temp_next_q;
+  logic zero_q;
+  assign step = left_q != '0;
+  assign begin_draw = waiting_q && !step && !writing_q;
+  assign busy_o = waiting_q || step || writing_q;
+
+  always_ff @(posedge clk_i) begin
+    if (draw_i) temp_next_q <= temp_i;
+    if (begin_draw) temp_q <= temp_next_q;
+    if (rst_i) begin
+      left_q    <= '0;
+      drawing_q <= 1'b0;
+      waiting_q <= 1'b0;
+      writing_q <= 1'b0;
+      zero_q    <= 1'b1;
+    end else if (load_i) begin
+      left_q    <= DISCARD;
+      drawing_q <= 1'b0;
+      waiting_q <= draw_i;
+      writing_q <= 1'b0;
+    end else begin
+      if (step) left_q <= left_q - 1'b1;
+      if (last_write) writing_q <= 1'b0;
+      waiting_q <= draw_i || (waiting_q && !begin_draw);
+      if (begin_draw) begin
+        zero_q <= temp_next_q == '0;
+        if (temp_next_q != '0) begin
+          left_q    <= DRAWS;
+          drawing_q <= 1'b1;
+          writing_q <= 1'b1;
+        end
+      end
+    end
+  end
+
+  // Generator.
+  logic [31:0] state_q, seeded, mixed_13, mixed_17, mixed_5;
+  assign seeded   = seed_i ^ GOLDEN_RATIO;
+  assign mixed_13 = state_q ^ {state_q[18:0], 13'd0};
+  assign mixed_17 = mixed_13 ^ {17'd0, mixed_13[31:17]};
+  assign mixed_5  = mixed_17 ^ {mixed_17[26:0], 5'd0};
+  always_ff @(posedge clk_i) begin
+    if (rst_i) state_q <= GOLDEN_RATIO;
+    else if (load_i) state_q <= (seeded == '0) ? GOLDEN_RATIO : seeded;
+    else if (step) state_q <= mixed_5;
+  end
+
+  // Cell of the table: leading zeros and the bits after the leading one.
+  logic [5:0] position, fraction, fraction_low;
+  logic [3:0] zeros;
+  logic clipped;
+  normalize #(
+      .W(32),
+      .FracW(6)
+  ) u_normalize (
+      .clk_i(clk_i),
+      .value_i(state_q),
+      .position_o(position),
+      .fraction_o(fraction)
+  );
+  delay_line #(
+      .W(6),
+      .N(2)
+  ) u_fraction_low (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (state_q[15:10]),
+      .d_o  (fraction_low)
+  );
+  logic unused_bit;
+  assign unused_bit = position[5];
+  assign clipped = !position[4];
+  assign zeros = clipped ? 4'd15 : ~position[3:0];
+  always_ff @(posedge clk_i) gumbel_addr_o <= {zeros, clipped ? fraction_low : fraction};
+
+  // Temperature.
+  logic signed [32:0] product;
+  logic signed [NoiseW-1:0] noise_q;
+  logic [21:0] rounded;
+  logic unused_low;
+  mul #(
+      .AW(16),
+      .BW(17)
+  ) u_mul (
+      .clk_i(clk_i),
+      .a_i  (gumbel_data_i),
+      .b_i  ({1'b0, temp_q}),
+      .p_o  (product)
+  );
+  assign rounded = product[32:11] + 22'd1;
+  assign unused_low = &{1'b0, product[10:0], rounded[21:NoiseW+1], rounded[0]};
+  always_ff @(posedge clk_i) noise_q <= rounded[NoiseW:1];
+
+  // Memory, written one lane at a time.
+  logic write;
+  logic [C-1:0] lane_q;  // one-hot
+  logic [TileW-1:0] tile_q;
+  delay_line #(
+      .W(1),
+      .N(9),
+      .Reset(1)
+  ) u_write (
+      .clk_i(clk_i),
+      .rst_i(rst_i || load_i),
+      .d_i  (step && drawing_q),
+      .d_o  (write)
+  );
+  assign last_write = write && lane_q[LAST_LANE] && (tile_q == LAST_TILE);
+  always_ff @(posedge clk_i) begin
+    if (rst_i || load_i || last_write) begin
+      lane_q <= {{(C - 1) {1'b0}}, 1'b1};
+      tile_q <= '0;
+    end else if (write) begin
+      lane_q <= {lane_q[C-2:0], lane_q[C-1]};
+      if (lane_q[C-1]) tile_q <= tile_q + 1'b1;
+    end
+  end
+
+  for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
+    reg [NoiseW-1:0] values[0:Tiles-1];
+    logic [NoiseW-1:0] value_q;
+    initial for (int tile = 0; tile < Tiles; tile = tile + 1) values[tile] = '0;
+    always_ff @(posedge clk_i) begin
+      if (write && lane_q[lane]) values[tile_q] <= noise_q;
+      value_q <= values[read_tile_i];
+      if (zero_q) value_q <= '0;
+    end
+    assign noise_o[lane*NoiseW+:NoiseW] = value_q;
+  end
+endmodule

@@ -1,0 +1,50 @@
+// One lane of the activation function: ReLU, or GELU as ReLU minus a bump read from a table.
+//
+//   Bump = 0: h = max(z, 0);   Bump = 1: h = max(z, 0) - BUMP[min(|z| >> BumpShift, 255)]
+//   act_i = 0 passes z through.
+//
+// Parameters: Bump       0: ReLU, 1: GELU
+//             BumpShift  right shift from |z| to a table index, 0..15
+//             BumpW      width of a table entry in bits, <= 15
+// Formats:    z, h two's complement, 16 bits; table unsigned, in units of h
+// Latency:    Bump = 0: 1 cycle; Bump = 1: 2 cycles. bump_addr_o follows z_i combinationally,
+//             bump_data_i is expected one cycle later (a table with a registered output)
+// Does not:   carry a valid bit, reset, stall or saturate (|h| <= |z| or BUMP).
+`default_nettype none
+
+module activation_lane #(
+    parameter int Bump = 0,
+    parameter int BumpShift = 0,
+    parameter int BumpW = 8
+) (
+    input  logic                    clk_i,
+    input  logic signed [     15:0] z_i,
+    input  logic                    act_i,
+    output logic        [      7:0] bump_addr_o,
+    input  logic        [BumpW-1:0] bump_data_i,
+    output logic signed [     15:0] h_o
+);
+  logic signed [15:0] rectified;
+  assign rectified = (act_i && z_i[15]) ? 16'sd0 : z_i;
+
+  if (Bump != 0) begin : g_gelu
+    logic [15:0] magnitude, cell_number;
+    logic signed [15:0] rectified_q;
+    logic act_q;
+
+    assign magnitude = z_i[15] ? 16'd0 - z_i : z_i;
+    assign cell_number = magnitude >> BumpShift;
+    assign bump_addr_o = (cell_number[15:8] != 8'd0) ? 8'hff : cell_number[7:0];
+
+    always_ff @(posedge clk_i) begin
+      rectified_q <= rectified;
+      act_q <= act_i;
+      h_o <= rectified_q - {{(16 - BumpW) {1'b0}}, bump_data_i & {BumpW{act_q}}};
+    end
+  end else begin : g_relu
+    logic unused_table;
+    assign unused_table = &{1'b0, bump_data_i};
+    assign bump_addr_o  = 8'd0;
+    always_ff @(posedge clk_i) h_o <= rectified;
+  end
+endmodule

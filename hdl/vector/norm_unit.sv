@@ -1,0 +1,88 @@
+// The RMS scale of the residual stream: (mantissa, exponent) of 1/rms, while the stream is written.
+//
+// Purpose   Squares every tile as it is written, adds them up, and looks up the inverse square root
+//           after the last one. The scale is applied after the next matrix product (requant_lane),
+//           so that normalisation costs no pass of its own.
+// Params    Cols: elements per tile (16-bit integers). Passes: cycles to square a tile; tiles come at
+//           least that far apart. SumW: bits of the sum. Eps: epsilon in units of the sum.
+// Latency   last tile -> mant_o, exp_o: that of sum_squares plus that of scalar_lut; held until the
+//           next result.
+// It does not subtract a mean (folded away offline) and has no gain (folded into the weights).
+`default_nettype none
+
+module norm_unit #(
+    parameter integer        Cols   = 16,
+    parameter integer        Passes = 4,
+    parameter integer        SumW   = 40,
+    parameter [SumW-1:0] Eps    = 1
+) (
+    input  wire               clk_i,
+    input  wire               rst_i,
+    // residual tiles
+    input  wire               valid_i,
+    input  wire               first_i,
+    input  wire               last_i,
+    input  wire [Cols*16-1:0] data_i,
+    // table of 1/sqrt
+    output wire [        7:0] table_addr_o,
+    input  wire [       15:0] table_data_i,
+    // result, held
+    output wire               valid_o,
+    output wire [       15:0] mant_o,
+    output wire [        5:0] exp_o
+);
+  wire            sum_valid;
+  wire [SumW-1:0] sum;
+  wire [    15:0] mant;
+  wire [     5:0] exponent;
+  wire            lut_valid;
+  reg  [    15:0] mant_q;
+  reg  [     5:0] exp_q;
+
+  sum_squares #(
+      .C(Cols),
+      .Passes(Passes),
+      .SumW(SumW)
+  ) u_sum_squares (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .tile_valid_i(valid_i),
+      .first_i(first_i),
+      .last_i(last_i),
+      .data_i(data_i),
+      .eps_i(Eps),
+      .valid_o(sum_valid),
+      .sum_o(sum)
+  );
+
+  scalar_lut #(
+      .InW(SumW),
+      .Even(1),
+      .IndexBits(6),
+      .AddrW(8)
+  ) u_scalar_lut (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .valid_i(sum_valid),
+      .value_i(sum),
+      .table_addr_o(table_addr_o),
+      .table_data_i(table_data_i),
+      .valid_o(lut_valid),
+      .mant_o(mant),
+      .exp_o(exponent)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (lut_valid) begin
+      mant_q <= mant;
+      exp_q  <= exponent;
+    end
+  end
+
+  // the result is usable in the cycle in which it arrives
+  assign valid_o = lut_valid;
+  assign mant_o = lut_valid ? mant : mant_q;
+  assign exp_o = lut_valid ? exponent : exp_q;
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,567 @@
+// Everything that happens to a tile of Cols results after the array, and where it goes.
+//
+// Purpose   requantise, activate, rotate, add to the residual stream, and hand the tile to the
+//           memory or unit that its step names. Cols lanes, one tile per cycle, never stalls.
+// Program   The step of a tile arrives as a tag three cycles before its sums (t0). The step's fields
+//           answer step_addr_o after one cycle; the per-channel shifts answer shift_addr_o and the
+//           biases bias_addr_o likewise. Fields:
+//             param, per_tile: word of the shift and bias ROMs (plus the tile number if per_tile)
+//             scalar: 0 none, 1 norm, 2 softmax reciprocal of head slot `head`
+//             exponent: signed; the product is shifted by exponent + the scalar's exponent
+//             bits: saturation width; act: apply the activation; dest: see DEST_*; lanes: lane mask
+//             word, group: operand memory address of tile 0; kv: KV address of the step's layer
+//             slot, amount, final: scoreboard event per tile (final: with the step's last tile)
+// Latency   t0 (acc_i) -> outputs: 8 + Bump cycles (queries, keys, values: + RopeLatency).
+//           Scoreboard events come with the write that they announce; those of the residual stream
+//           NormWait cycles later, where the norm scalar would not be ready otherwise.
+// It does not arbitrate: export/ schedules steps so that no two tiles meet at a port.
+`default_nettype none
+
+module vector_unit #(
+    parameter integer Cols        = 16,
+    parameter integer AccW        = 32,
+    parameter integer BiasW       = 24,
+    parameter integer KvW         = 8,
+    parameter integer StepW       = 6,
+    parameter integer TileW       = 5,
+    parameter integer ParamW      = 7,
+    parameter integer OpWordW     = 6,
+    parameter integer GroupW      = 1,
+    parameter integer Groups      = 1,
+    parameter integer KvAddrW     = 8,
+    parameter integer SlotW       = 4,
+    parameter integer LenW        = 9,
+    parameter integer HeadW       = 2,
+    parameter integer Heads       = 4,
+    parameter integer XTiles      = 4,
+    parameter integer XTileW      = 2,
+    parameter integer Bump        = 0,
+    parameter integer BumpShift   = 0,
+    parameter integer BumpW       = 8,
+    parameter integer Rope        = 0,
+    parameter integer RopePasses  = 1,
+    parameter integer RopeLatency = 0,
+    parameter integer NormWait    = 0
+) (
+    input  wire                   clk_i,
+    input  wire                   rst_i,
+    // tag of a tile, at t0 - 3
+    input  wire                   tag_valid_i,
+    input  wire                   tag_final_i,
+    input  wire [      StepW-1:0] tag_step_i,
+    input  wire [      TileW-1:0] tag_tile_i,
+    // sums, at t0
+    input  wire [  Cols*AccW-1:0] acc_i,
+    // program fields (one cycle after step_addr_o)
+    output wire [      StepW-1:0] step_addr_o,
+    input  wire [     ParamW-1:0] f_param_i,
+    input  wire                   f_per_tile_i,
+    input  wire [            1:0] f_scalar_i,
+    input  wire [      HeadW-1:0] f_head_i,
+    input  wire [            6:0] f_exponent_i,
+    input  wire [            4:0] f_bits_i,
+    input  wire                   f_act_i,
+    input  wire [            2:0] f_dest_i,
+    input  wire [       Cols-1:0] f_lanes_i,
+    input  wire [    OpWordW-1:0] f_word_i,
+    input  wire [     GroupW-1:0] f_group_i,
+    input  wire [    KvAddrW-1:0] f_kv_i,
+    input  wire [      SlotW-1:0] f_slot_i,
+    input  wire [       LenW-1:0] f_amount_i,
+    input  wire                   f_final_i,
+    // per-channel parameters and tables (one cycle)
+    output wire [     ParamW-1:0] shift_addr_o,
+    input  wire [     Cols*5-1:0] shift_data_i,
+    output wire [     ParamW-1:0] bias_addr_o,
+    input  wire [ Cols*BiasW-1:0] bias_data_i,
+    output wire [     Cols*8-1:0] bump_addr_o,
+    input  wire [ Cols*BumpW-1:0] bump_data_i,
+    // rotation of the current position, held for the whole token
+    input  wire [(Cols/2)*16-1:0] cos_i,
+    input  wire [(Cols/2)*16-1:0] sin_i,
+    // scalars, sampled at t0
+    input  wire [           15:0] norm_mant_i,
+    input  wire [            5:0] norm_exp_i,
+    input  wire [   Heads*16-1:0] recip_mant_i,
+    input  wire [    Heads*6-1:0] recip_exp_i,
+    // embedding of a new token
+    input  wire                   embed_valid_i,
+    input  wire [     XTileW-1:0] embed_tile_i,
+    input  wire                   embed_first_i,
+    input  wire                   embed_last_i,
+    input  wire [    Cols*16-1:0] embed_data_i,
+    // residual tiles (embedding or sum), to the norm unit
+    output wire                   x_valid_o,
+    output wire                   x_first_o,
+    output wire                   x_last_o,
+    output wire [    Cols*16-1:0] x_data_o,
+    // operand memory write
+    output wire                   op_we_o,
+    output wire [    OpWordW-1:0] op_word_o,
+    output wire [     GroupW-1:0] op_group_o,
+    output wire [       Cols-1:0] op_lanes_o,
+    output wire [    Cols*16-1:0] op_data_o,
+    // keys and values
+    output wire                   kv_valid_o,
+    output wire                   kv_is_v_o,
+    output wire                   kv_first_o,
+    output wire                   kv_last_o,
+    output wire [    KvAddrW-1:0] kv_base_o,
+    output wire [   Cols*KvW-1:0] kv_data_o,
+    // scores and logits
+    output wire                   score_valid_o,
+    output wire [      HeadW-1:0] score_head_o,
+    output wire                   logit_valid_o,
+    output wire [      TileW-1:0] tile_o,
+    output wire                   final_o,
+    output wire [    Cols*16-1:0] data_o,
+    // scoreboard events: 0 results, 1 queries, 2 residual stream
+    output wire [            2:0] event_valid_o,
+    output wire [    3*SlotW-1:0] event_slot_o,
+    output wire [     3*LenW-1:0] event_amount_o,
+    output wire [            2:0] event_final_o,
+    // trace of everything written: results, and queries/keys/values
+    output wire                   trace_valid_o,
+    output wire [      StepW-1:0] trace_step_o,
+    output wire [      TileW-1:0] trace_tile_o,
+    output wire [    Cols*16-1:0] trace_data_o,
+    output wire                   trace_qkv_valid_o,
+    output wire [      StepW-1:0] trace_qkv_step_o,
+    output wire [      TileW-1:0] trace_qkv_tile_o,
+    output wire [    Cols*16-1:0] trace_qkv_data_o
+);
+  localparam [2:0] DEST_OPERAND = 3'd0;
+  localparam [2:0] DEST_RESIDUAL = 3'd1;
+  localparam [2:0] DEST_QUERY = 3'd2;
+  localparam [2:0] DEST_KEY = 3'd3;
+  localparam [2:0] DEST_VALUE = 3'd4;
+  localparam [2:0] DEST_SCORE = 3'd5;
+  localparam [2:0] DEST_LOGIT = 3'd6;
+  localparam [SlotW-1:0] SLOT_X = 2;
+  localparam [LenW-1:0] COLS = Cols;
+  localparam integer TagW = 2 + StepW + TileW;
+  localparam integer ParamFieldsW = 2 + HeadW + 7;
+  localparam integer DestFieldsW = 5 + 1 + 3 + Cols + OpWordW + GroupW + KvAddrW + HeadW + SlotW
+      + LenW + 1;
+
+  // ---- t0-3 .. t0-1: fields of the step, address of the channel parameters
+  assign step_addr_o = tag_step_i;
+
+  wire             tag_valid_m2;
+  wire             tag_final_m2;
+  wire [StepW-1:0] tag_step_m2;
+  wire [TileW-1:0] tag_tile_m2;
+  reg  [ParamW-1:0] param_addr_q;
+
+  delay_line #(
+      .W(TagW),
+      .N(1),
+      .Reset(1)
+  ) u_tag_m2 (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({tag_valid_i, tag_final_i, tag_step_i, tag_tile_i}),
+      .d_o({tag_valid_m2, tag_final_m2, tag_step_m2, tag_tile_m2})
+  );
+
+  wire [ParamW-1:0] tile_offset;
+
+  resize #(
+      .InW (TileW),
+      .OutW(ParamW)
+  ) u_tile_offset (
+      .data_i(tag_tile_m2),
+      .data_o(tile_offset)
+  );
+
+  always_ff @(posedge clk_i) begin
+    param_addr_q <= f_param_i + (f_per_tile_i ? tile_offset : {ParamW{1'b0}});
+  end
+
+  assign shift_addr_o = param_addr_q;
+
+  delay_line #(
+      .W(ParamW),
+      .N(5)
+  ) u_bias_addr (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(param_addr_q),
+      .d_o(bias_addr_o)
+  );
+
+  // ---- t0: choose the scalar; t1: mantissa; t4: shift amount
+  wire [      1:0] scalar_t0;
+  wire [HeadW-1:0] head_t0;
+  wire [      6:0] exponent_t0;
+  reg  [     15:0] mant_q;
+  reg  [      6:0] shift_q;
+  wire [      6:0] shift_t4;
+
+  delay_line #(
+      .W(ParamFieldsW),
+      .N(2)
+  ) u_param_fields (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({f_scalar_i, f_head_i, f_exponent_i}),
+      .d_o({scalar_t0, head_t0, exponent_t0})
+  );
+
+  always_ff @(posedge clk_i) begin
+    case (scalar_t0)
+      2'd1: begin
+        mant_q  <= norm_mant_i;
+        shift_q <= exponent_t0 + {1'b0, norm_exp_i};
+      end
+      2'd2: begin
+        mant_q  <= recip_mant_i[head_t0*16+:16];
+        shift_q <= exponent_t0 + {1'b0, recip_exp_i[head_t0*6+:6]};
+      end
+      default: begin
+        mant_q  <= 16'h8000;
+        shift_q <= exponent_t0;
+      end
+    endcase
+  end
+
+  delay_line #(
+      .W(7),
+      .N(3)
+  ) u_shift (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(shift_q),
+      .d_o(shift_t4)
+  );
+
+  // ---- t0 .. t7: requantise
+  wire [Cols*16-1:0] z;
+  wire [        4:0] bits_t6;
+  wire [Cols*16-1:0] h;
+  wire               act_t7;
+
+  for (genvar c = 0; c < Cols; c = c + 1) begin : g_lane
+    requant_lane #(
+        .AccW (AccW),
+        .BiasW(BiasW)
+    ) u_requant (
+        .clk_i(clk_i),
+        .acc_i(acc_i[c*AccW+:AccW]),
+        .shift_i(shift_data_i[c*5+:5]),
+        .mant_i(mant_q),
+        .exp_i(shift_t4[5:0]),
+        .bias_i(bias_data_i[c*BiasW+:BiasW]),
+        .out_bits_i(bits_t6),
+        .z_o(z[c*16+:16])
+    );
+
+    activation_lane #(
+        .Bump(Bump),
+        .BumpShift(BumpShift),
+        .BumpW(BumpW)
+    ) u_activation (
+        .clk_i(clk_i),
+        .z_i(z[c*16+:16]),
+        .act_i(act_t7),
+        .bump_addr_o(bump_addr_o[c*8+:8]),
+        .bump_data_i(bump_data_i[c*BumpW+:BumpW]),
+        .h_o(h[c*16+:16])
+    );
+  end
+
+  // ---- the tag and the fields of the destination travel along
+  wire [TagW-1:0] tag_t6, tag_t7, tag_post;
+  wire [DestFieldsW-1:0] fields_t6, fields_t7, fields_post;
+
+  delay_line #(
+      .W(TagW),
+      .N(8),
+      .Reset(1)
+  ) u_tag_t6 (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({tag_valid_m2, tag_final_m2, tag_step_m2, tag_tile_m2}),
+      .d_o(tag_t6)
+  );
+  delay_line #(
+      .W(DestFieldsW),
+      .N(8)
+  ) u_fields_t6 (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({
+        f_bits_i, f_act_i, f_dest_i, f_lanes_i, f_word_i, f_group_i, f_kv_i, f_head_i, f_slot_i,
+        f_amount_i, f_final_i
+      }),
+      .d_o(fields_t6)
+  );
+  delay_line #(
+      .W(TagW),
+      .N(1),
+      .Reset(1)
+  ) u_tag_t7 (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(tag_t6),
+      .d_o(tag_t7)
+  );
+  delay_line #(
+      .W(DestFieldsW),
+      .N(1)
+  ) u_fields_t7 (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(fields_t6),
+      .d_o(fields_t7)
+  );
+  delay_line #(
+      .W(TagW),
+      .N(1 + Bump),
+      .Reset(1)
+  ) u_tag_post (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(tag_t7),
+      .d_o(tag_post)
+  );
+  delay_line #(
+      .W(DestFieldsW),
+      .N(1 + Bump)
+  ) u_fields_post (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(fields_t7),
+      .d_o(fields_post)
+  );
+
+  assign bits_t6 = fields_t6[DestFieldsW-1-:5];
+  assign act_t7 = fields_t7[DestFieldsW-6];
+
+  // ---- t7 .. t8: residual sum
+  wire [Cols*16-1:0] x_old;
+  wire [Cols*16-1:0] x_sum;
+  reg  [Cols*16-1:0] x_sum_q;
+  wire [Cols*16-1:0] x_sum_post;
+  wire [ XTileW-1:0] x_wtile;
+
+  residual_mem #(
+      .Cols (Cols),
+      .W    (16),
+      .Tiles(XTiles),
+      .TileW(XTileW)
+  ) u_residual_mem (
+      .clk_i(clk_i),
+      .we_i(x_valid_o),
+      .wtile_i(x_wtile),
+      .wdata_i(x_data_o),
+      .rtile_i(tag_t6[XTileW-1:0]),
+      .rdata_o(x_old)
+  );
+
+  for (genvar c = 0; c < Cols; c = c + 1) begin : g_residual
+    saturating_add #(
+        .W(16)
+    ) u_add (
+        .a_i(x_old[c*16+:16]),
+        .b_i(z[c*16+:16]),
+        .sum_o(x_sum[c*16+:16])
+    );
+  end
+
+  always_ff @(posedge clk_i) x_sum_q <= x_sum;
+
+  delay_line #(
+      .W(Cols * 16),
+      .N(Bump)
+  ) u_x_sum (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(x_sum_q),
+      .d_o(x_sum_post)
+  );
+
+  // ---- t8 (+ Bump): destinations
+  wire               valid;
+  wire               final_tile;
+  wire [  StepW-1:0] step;
+  wire [  TileW-1:0] tile;
+  wire [        4:0] bits;
+  wire               act;
+  wire [        2:0] dest;
+  wire [   Cols-1:0] lanes;
+  wire [OpWordW-1:0] word;
+  wire [ GroupW-1:0] group;
+  wire [KvAddrW-1:0] kv_base;
+  wire [  HeadW-1:0] head;
+  wire [  SlotW-1:0] slot;
+  wire [   LenW-1:0] amount;
+  wire               completes;
+
+  assign {valid, final_tile, step, tile} = tag_post;
+  assign {bits, act, dest, lanes, word, group, kv_base, head, slot, amount, completes} =
+      fields_post;
+
+  wire is_qkv = dest == DEST_QUERY || dest == DEST_KEY || dest == DEST_VALUE;
+  wire is_residual = dest == DEST_RESIDUAL;
+  wire [Cols*16-1:0] result = is_residual ? x_sum_post : h;
+
+  // address of the tile in the operand memory
+  wire first_tile = tile == {TileW{1'b0}};
+  wire [OpWordW-1:0] tile_word;
+  wire [GroupW-1:0] tile_group;
+
+  tile_address #(
+      .WordW(OpWordW),
+      .GroupW(GroupW),
+      .Groups(Groups)
+  ) u_tile_address (
+      .clk_i(clk_i),
+      .valid_i(valid),
+      .first_i(first_tile),
+      .base_word_i(word),
+      .base_group_i(group),
+      .word_o(tile_word),
+      .group_o(tile_group)
+  );
+
+  // ---- queries, keys and values pass the rotation
+  localparam integer QkvW = TagW + 3 + OpWordW + GroupW + KvAddrW + SlotW + LenW + 1;
+  wire               qkv_valid, qkv_final;
+  wire [  StepW-1:0] qkv_step;
+  wire [  TileW-1:0] qkv_tile;
+  wire [        2:0] qkv_dest;
+  wire [OpWordW-1:0] qkv_word;
+  wire [ GroupW-1:0] qkv_group;
+  wire [KvAddrW-1:0] qkv_kv_base;
+  wire [  SlotW-1:0] qkv_slot;
+  wire [   LenW-1:0] qkv_amount;
+  wire               qkv_completes;
+  wire [Cols*16-1:0] qkv_data;
+
+  delay_line #(
+      .W(QkvW),
+      .N(RopeLatency),
+      .Reset(1)
+  ) u_qkv (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({
+        valid && is_qkv, final_tile, step, tile, dest, tile_word, tile_group, kv_base, slot,
+        amount, completes
+      }),
+      .d_o({
+        qkv_valid, qkv_final, qkv_step, qkv_tile, qkv_dest, qkv_word, qkv_group, qkv_kv_base,
+        qkv_slot, qkv_amount, qkv_completes
+      })
+  );
+
+  if (Rope != 0) begin : g_rope
+    wire rope_valid;
+
+    rope #(
+        .C(Cols),
+        .Passes(RopePasses)
+    ) u_rope (
+        .clk_i(clk_i),
+        .rst_i(rst_i),
+        .tile_valid_i(valid && is_qkv),
+        .bypass_i(dest == DEST_VALUE),
+        .out_bits_i(bits),
+        .data_i(h),
+        .cos_i(cos_i),
+        .sin_i(sin_i),
+        .valid_o(rope_valid),
+        .data_o(qkv_data)
+    );
+
+    wire unused_rope = &{1'b0, rope_valid};
+  end else begin : g_no_rope
+    assign qkv_data = h;
+    wire unused_rope = &{1'b0, cos_i, sin_i};
+  end
+
+  wire qkv_is_query = qkv_valid && qkv_dest == DEST_QUERY;
+  wire to_operand = valid && (dest == DEST_OPERAND || is_residual);
+
+  // ---- ports
+  assign x_valid_o = embed_valid_i || (valid && is_residual);
+  assign x_first_o = embed_valid_i ? embed_first_i : first_tile;
+  assign x_last_o = embed_valid_i ? embed_last_i : final_tile;
+  assign x_data_o = embed_valid_i ? embed_data_i : x_sum_post;
+  assign x_wtile = embed_valid_i ? embed_tile_i : tile[XTileW-1:0];
+
+  // the residual slot begins at word 0
+  wire [OpWordW-1:0] embed_word;
+  wire [GroupW-1:0] embed_group;
+
+  tile_address #(
+      .WordW(OpWordW),
+      .GroupW(GroupW),
+      .Groups(Groups)
+  ) u_embed_address (
+      .clk_i(clk_i),
+      .valid_i(embed_valid_i),
+      .first_i(embed_first_i),
+      .base_word_i({OpWordW{1'b0}}),
+      .base_group_i({GroupW{1'b0}}),
+      .word_o(embed_word),
+      .group_o(embed_group)
+  );
+
+  assign op_we_o = embed_valid_i || to_operand || qkv_is_query;
+  assign op_word_o = embed_valid_i ? embed_word : to_operand ? tile_word : qkv_word;
+  assign op_group_o = embed_valid_i ? embed_group : to_operand ? tile_group : qkv_group;
+  assign op_lanes_o = (to_operand && !embed_valid_i) ? lanes : {Cols{1'b1}};
+  assign op_data_o = embed_valid_i ? embed_data_i : to_operand ? result : qkv_data;
+
+  assign kv_valid_o = qkv_valid && (qkv_dest == DEST_KEY || qkv_dest == DEST_VALUE);
+  assign kv_is_v_o = qkv_dest == DEST_VALUE;
+  assign kv_first_o = qkv_tile == {TileW{1'b0}};
+  assign kv_last_o = qkv_final;
+  assign kv_base_o = qkv_kv_base;
+  for (genvar c = 0; c < Cols; c = c + 1) begin : g_kv
+    assign kv_data_o[c*KvW+:KvW] = qkv_data[c*16+:KvW];
+  end
+
+  assign score_valid_o = valid && dest == DEST_SCORE;
+  assign score_head_o = head;
+  assign logit_valid_o = valid && dest == DEST_LOGIT;
+  assign tile_o = tile;
+  assign final_o = final_tile;
+  assign data_o = h;
+
+  // ---- scoreboard
+  wire x_event_valid, x_event_final;
+
+  delay_line #(
+      .W(2),
+      .N(NormWait),
+      .Reset(1)
+  ) u_x_event (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({x_valid_o, embed_valid_i ? embed_last_i : final_tile}),
+      .d_o({x_event_valid, x_event_final})
+  );
+
+  assign event_valid_o = {x_event_valid, qkv_is_query, valid && dest == DEST_OPERAND};
+  assign event_slot_o = {SLOT_X, qkv_slot, slot};
+  assign event_amount_o = {COLS, qkv_amount, amount};
+  assign event_final_o = {x_event_final, qkv_final && qkv_completes, final_tile && completes};
+
+  // ---- trace
+  assign trace_valid_o = valid && !is_qkv;
+  assign trace_step_o = step;
+  assign trace_tile_o = tile;
+  assign trace_data_o = result;
+  assign trace_qkv_valid_o = qkv_valid;
+  assign trace_qkv_step_o = qkv_step;
+  assign trace_qkv_tile_o = qkv_tile;
+  assign trace_qkv_data_o = qkv_data;
+
+  // every field is used in some configuration
+  wire unused = &{1'b0, bits, act, head, shift_t4[6], step, lanes};
+endmodule
+
+`default_nettype wire
