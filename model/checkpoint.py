@@ -54,17 +54,14 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     }
     config = (json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
     metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
         "config_sha256": hashlib.sha256(config).hexdigest(),
-        "step": str(checkpoint.step),
-        "validation_loss": repr(checkpoint.validation_loss),
+        "step": checkpoint.step,
+        "validation_loss": checkpoint.validation_loss,
     }
-    weights = to_safetensors(dict(checkpoint.params), metadata)
     path = folder / "config.json"
     if not path.is_file() or path.read_bytes() != config:
         write_bytes(path, config)
-    write_bytes(folder / "weights.safetensors", weights)
+    write_tensors(folder / "weights.safetensors", dict(checkpoint.params), metadata)
 
 
 def load(folder: Path) -> Checkpoint:
@@ -84,12 +81,11 @@ def load(folder: Path) -> Checkpoint:
         raise UserError(f"'{config_path}' is damaged; {AGAIN}") from None
 
     tensors, metadata = read_tensors(weights_path)
-    check_version(metadata, weights_path)
     if metadata.get("config_sha256") != hashlib.sha256(raw).hexdigest():
         raise UserError(f"'{weights_path}' does not belong to the config.json beside it; {AGAIN}")
     try:
         step, loss = int(metadata["step"]), float(metadata["validation_loss"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         raise UserError(f"'{weights_path}' is damaged; {AGAIN}") from None
     params = transformer.empty(config, vocab_size)
     if {name: array.shape for name, array in tensors.items()} != params.shapes:
@@ -109,14 +105,24 @@ def read(path: Path) -> bytes:
         raise UserError(f"no '{path}' ({error.strerror}); {AGAIN}") from None
 
 
-def read_tensors(path: Path, hint: str = AGAIN) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Tensors and metadata of a safetensors file; UserError when missing or damaged."""
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> None:
+    """A safetensors file with `about` as its metadata, in one step; equal data give equal bytes."""
+    about = about | {"format": FORMAT, "version": VERSION}
+    # One key of metadata, because safetensors writes several in random order.
+    write_bytes(path, to_safetensors(tensors, {"about": json.dumps(about)}))
+
+
+def read_tensors(path: Path, hint: str = AGAIN) -> tuple[dict[str, np.ndarray], dict]:
+    """Tensors and `about` of a file; UserError when missing, damaged or of another version."""
     if not path.is_file():
         raise UserError(f"no '{path}'; {hint}")
     try:
         with safe_open(path, "np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError):
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            check_version(about, path, hint)
+            return tensors, about
+    except (SafetensorError, OSError, ValueError, AttributeError):
         raise UserError(f"'{path}' is damaged or truncated; {hint}") from None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -124,10 +124,10 @@ def continuation(tokenizer: Tokenizer, prompt: list[int], ids: list[int]) -> str
     return tokenizer.decode(prompt + ids)
 
 
-def at_least(kind: type, least: float):
+def at_least(kind: type, least: float) -> Callable[[str], float]:
     """An argparse type: a number that is finite and no less than `least`."""
 
-    def convert(text: str):
+    def convert(text: str) -> float:
         value = kind(text)
         if not least <= value < math.inf:
             raise argparse.ArgumentTypeError(f"{text} is not a number of {least} or more")

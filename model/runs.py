@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save as to_safetensors
 
 from configs.cli import UserError
-from configs.files import write_bytes, write_text
+from configs.files import write_text
 from configs.schema import Config
 from model import checkpoint, transformer
 from model.optim import AdamW
@@ -72,13 +71,8 @@ def save(folder: Path, run: Run, run_id: str) -> None:
         "mean": run.optimizer.mean,
         "square": run.optimizer.square,
     }
-    metadata = {
-        "format": checkpoint.FORMAT,
-        "version": str(checkpoint.VERSION),
-        "run": run_id,
-        "counters": json.dumps({name: getattr(run, name) for name in COUNTERS}),
-    }
-    write_bytes(folder / "last.safetensors", to_safetensors(tensors, metadata))
+    about = {"run": run_id, "counters": {name: getattr(run, name) for name in COUNTERS}}
+    checkpoint.write_tensors(folder / "last.safetensors", tensors, about)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in run.records))
 
 
@@ -90,19 +84,18 @@ def load(folder: Path, config: Config, task: Task) -> Run | None:
     path = folder / "last.safetensors"
     if not path.exists():
         return None
-    tensors, metadata = checkpoint.read_tensors(path, AFRESH)
-    checkpoint.check_version(metadata, path, AFRESH)
-    if metadata.get("run") != identity(config, task):
+    tensors, about = checkpoint.read_tensors(path, AFRESH)
+    if about.get("run") != identity(config, task):
         return None
     run = fresh(config, task)
     try:
-        for name, value in json.loads(metadata["counters"]).items():
+        for name, value in about["counters"].items():
             setattr(run, name, value)
         into = {"params": run.params.flat, "mean": run.optimizer.mean}
         into["square"] = run.optimizer.square
         for name, array in into.items():
             np.copyto(array, tensors[name], casting="no")
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, AttributeError):
         raise UserError(f"'{path}' is damaged; {AFRESH}") from None
     return run if run.best == math.inf or _usable(folder) else None
 

@@ -62,11 +62,11 @@ class Tokenizer:
 
     @classmethod
     def from_dict(cls, data: dict) -> Tokenizer:
-        """The inverse of `to_dict`; raises ValueError when `data` is not a tokenizer."""
-        vocab = data.get("vocab")
+        """The inverse of `to_dict`; raises ValueError or KeyError when `data` is none."""
+        vocab = data["vocab"]
         if not isinstance(vocab, list) or not all(isinstance(token, str) for token in vocab):
             raise ValueError("a tokenizer's vocab must be a list of strings")
-        return cls(data.get("kind"), vocab)
+        return cls(data["kind"], vocab)
 
 
 def _listed(tokens: Sequence[str], most: int = 100) -> str:

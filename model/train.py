@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -116,13 +117,13 @@ def _evaluate(config: Config, folder: Path, task: tasks.Task, run: runs.Run) -> 
 def _stop_signals() -> Iterator[list[int]]:
     """A list that SIGINT and SIGTERM append to, instead of ending the process; once each."""
     received: list[int] = []
-    old = {}
+    old: dict[int, Any] = {}
 
     def receive(number: int, _frame: object) -> None:
         received.append(number)
         signal.signal(number, old[number])  # a second one ends at once
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
         old[number] = signal.signal(number, receive)
     try:
         yield received
