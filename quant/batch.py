@@ -28,14 +28,15 @@ def forward(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None = None) -> 
     if tokens.size and not 0 <= tokens.min() <= tokens.max() < gm.qm.vocab_size:
         raise UserError(f"a token is outside the vocabulary of {gm.qm.vocab_size}")
     size = max(1, CHUNK_TOKENS // tokens.shape[1])
-    logits, parts = [], []
+    parts: list[Trace] = []
     for start in range(0, len(tokens), size):
-        part: Trace | None = None if trace is None else {}
-        logits.append(_chunk(gm, tokens[start : start + size], part))
-        parts.append(part)
+        part: Trace = {}
+        logits = _chunk(gm, tokens[start : start + size], part if trace is not None else None)
+        parts.append({**part, "logits": logits})
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if trace is not None:
-        trace |= {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return np.concatenate(logits)
+        trace |= whole
+    return whole["logits"]
 
 
 def _chunk(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None) -> np.ndarray:
@@ -45,9 +46,7 @@ def _chunk(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None) -> np.ndarr
     for index, block in enumerate(gm.blocks):
         x = _block(gm, block, x, trace, f"layers.{index}.")
     mantissa, k = _norm(gm, x, gm.qm.eps_int_final, trace, "final_norm")
-    logits = gm.finish_head(gm.head(x), mantissa, k)  # [B, T, V]
-    record(trace, "logits", logits)
-    return logits
+    return gm.finish_head(gm.head(x), mantissa, k)  # [B, T, V]
 
 
 def record(trace: Trace | None, name: str, value: np.ndarray) -> None:
@@ -72,12 +71,12 @@ def _block(
     norm = _norm(gm, x, block.layer.eps_int_attn, trace, prefix + "attn_norm")
     qkv = block.finish_qkv(block.qkv(x), *norm)  # [B, T, 3D]
     out = _attention(gm, block, qkv, trace, prefix)
-    mid = ops.residual_add(x, block.finish_o(block.o(out)))
+    mid = gm.add_residual(x, block.finish_o(block.o(out)))
     record(trace, prefix + "attn_residual", mid)
     norm = _norm(gm, mid, block.layer.eps_int_ffn, trace, prefix + "ffn_norm")
-    hidden = gm._activate(block.finish_up(block.up(mid), *norm))  # [B, T, F]
+    hidden = gm.activate(block.finish_up(block.up(mid), *norm))  # [B, T, F]
     record(trace, prefix + "ffn_hidden", hidden)
-    end = ops.residual_add(mid, block.finish_down(block.down(hidden)))
+    end = gm.add_residual(mid, block.finish_down(block.down(hidden)))
     record(trace, prefix + "ffn_residual", end)
     return end
 
@@ -88,11 +87,11 @@ def _attention(
     """attn_out [B, T, D] of fused q, k, v [B, T, 3D]."""
     b, t, _ = qkv.shape
     heads = qkv.reshape(b, t, 3, gm.n_heads, gm.d_head)
-    q, k, v = gm._rotate(heads.transpose(2, 0, 3, 1, 4), slice(0, t))  # each [B, H, T, d_head]
+    q, k, v = gm.rotate(heads.transpose(2, 0, 3, 1, 4), slice(0, t))  # each [B, H, T, d_head]
     bound = max(t, gm.d_head) * ops.limit(16) ** 2
     scores = block.finish_scores(exact.matmul(q, k.swapaxes(-1, -2), bound))  # [B, H, T, T]
     visible = np.tril(np.ones((t, t), bool))
-    probs = gm._probs(np.where(visible, scores, FAR_BELOW))  # [B, H, T, T]
+    probs = gm.probs(np.where(visible, scores, FAR_BELOW))  # [B, H, T, T]
     mantissa, exponent = ops.recip_scalar(probs.sum(axis=-1), gm.tables["recip"])  # [B, H, T]
     mixed = exact.matmul(probs, v, bound)  # [B, H, T, d_head]
     out = block.finish_out(mixed, mantissa[..., None], exponent[..., None])

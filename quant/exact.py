@@ -35,16 +35,18 @@ class ConstantMatrix:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """x int64 [..., in] -> int64 [..., out], exact."""
         real = x.astype(np.float64)
-        product = self._weight.dot(real) if x.ndim == 1 else real @ self._weight.T
-        return product.astype(np.int64)
+        if x.ndim == 1:
+            return self._weight.dot(real).astype(np.int64)
+        rows = real.reshape(-1, x.shape[-1]).dot(self._weight.T)  # one large product
+        return rows.astype(np.int64).reshape(*x.shape[:-1], -1)
 
 
 class Cache:
     """One layer's keys or values [n_heads, context, d_head], written row by row."""
 
-    def __init__(self, n_heads: int, context: int, d_head: int, x_max: int, own_max: int) -> None:
-        check_bound(max(context, d_head) * x_max * own_max)
-        self._rows = np.zeros((n_heads, context, d_head))
+    def __init__(self, shape: tuple[int, int, int], x_max: int, own_max: int) -> None:
+        check_bound(max(shape) * x_max * own_max)
+        self._rows = np.zeros(shape)
 
     def write(self, position: int, row: np.ndarray) -> None:
         """Put int64 row [n_heads, d_head] at `position`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.layers import gelu, rotary_table, rotate
+from model.layers import gelu
 from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
 
 Note = Callable[[str, Array], None]
@@ -19,18 +19,26 @@ def forward(folded: Folded, tokens: Array, note: Note | None = None) -> Array:
     `<stage>.acc` (the matrix product before scalar and bias), `<stage>.z` (q and k before rotation,
     ffn_hidden before its activation) and `<stage>.delta` (what is added to the residual).
     """
-    note = note or (lambda stage, value: None)
+    note = note or _ignore
     x = folded.embed_tok[tokens]  # [B, T, D]
     if folded.embed_pos is not None:
         x = x + folded.embed_pos[: tokens.shape[1]]
     note("embed", x)
     for index, layer in enumerate(folded.layers):
-        prefix = f"layers.{index}."
-        x = _attention(folded, layer, x, lambda s, value, p=prefix: note(p + s, value))
-        x = _ffn(folded, layer, x, lambda s, value, p=prefix: note(p + s, value))
+        note_layer = _prefixed(note, f"layers.{index}.")
+        x = _attention(folded, layer, x, note_layer)
+        x = _ffn(folded, layer, x, note_layer)
     logits = _linear(folded.head, x, _inverse_rms(folded, x), "logits", note)
     note("logits", logits)
     return logits
+
+
+def _ignore(stage: str, value: Array) -> None:
+    """The note that nobody takes."""
+
+
+def _prefixed(note: Note, prefix: str) -> Note:
+    return lambda stage, value: note(prefix + stage, value)
 
 
 def _inverse_rms(folded: Folded, x: Array) -> Array:
@@ -52,7 +60,7 @@ def _attention(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Arra
         note(name + ".z", z)
         z = z.reshape(b, t, folded.config.n_heads, -1)
         if name != "v" and folded.config.positions == "rotary":
-            rotate(z, rotary_table(t, folded.config.d_head, z.dtype))
+            z = _rotate(z)
         note(name, z.reshape(b, t, d))
         heads.append(z.swapaxes(1, 2))  # [B, H, T, d_head]
     q, k, v = heads
@@ -69,6 +77,15 @@ def _attention(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Arra
     note("attn_residual.delta", delta)
     note("attn_residual", x + delta)
     return x + delta
+
+
+def _rotate(z: Array) -> Array:
+    """Rotary positions on the adjacent pairs of z [B, T, H, d_head] (arXiv 2104.09864)."""
+    _, t, _, d_head = z.shape
+    angle = np.arange(t)[:, None] * 10000.0 ** (-np.arange(0, d_head, 2) / d_head)  # [T, d_head/2]
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    even, odd = z[..., 0::2], z[..., 1::2]
+    return np.stack([even * cos - odd * sin, even * sin + odd * cos], axis=-1).reshape(z.shape)
 
 
 def _ffn(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:

@@ -189,4 +189,4 @@ def draw_noise(state: int, count: int, gumbel: Ints, temperature: int) -> tuple[
 
 def argmax(scores: Ints) -> int:
     """Index of the largest score; the lowest index among equals."""
-    return int(np.argmax(ints(scores)))
+    return int(ints(scores).argmax())

@@ -83,7 +83,7 @@ class StepInfo:
 class QuantModel:
     """A whole integer model.
 
-    `config` holds the fields of the config's `[model]` and `vocab_size`, `quant` those of `[quant]`.
+    `config`: the fields of the section [model], and vocab_size; `quant`: those of [quant].
     """
 
     config: dict

@@ -113,12 +113,14 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def _build(document: dict[str, Any], arrays: dict[str, np.ndarray]) -> QuantModel:
     def linear(name: str) -> Linear:
-        parts = {part: arrays[f"{name}.{part}"] for part in LINEAR_ARRAYS}
+        parts: dict[str, Any] = {part: arrays[f"{name}.{part}"] for part in LINEAR_ARRAYS}
         return Linear(**parts, **document["linears"][name])
 
+    def linears(index: int) -> dict[str, Any]:
+        return {name: linear(f"layers.{index}.{name}") for name in LINEARS}
+
     layers = tuple(
-        Layer(**{name: linear(f"layers.{index}.{name}") for name in LINEARS}, **integers)
-        for index, integers in enumerate(document["layers"])
+        Layer(**linears(index), **integers) for index, integers in enumerate(document["layers"])
     )
     names = ("rsqrt", "recip", "exp2", "gumbel", "bump", "cos", "sin")
     return QuantModel(

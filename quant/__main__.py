@@ -1,0 +1,29 @@
+"""`python -m quant`: quantise a trained model, say what it costs, write build/<config>/quant/."""
+
+from __future__ import annotations
+
+from configs import cli
+from quant import pipeline
+
+
+def main() -> None:
+    parser = cli.parser(
+        "quant",
+        "Quantise a trained model to integers; print the formats and what the integers lose "
+        "against float on held-out text (mean ± standard error); write build/<config>/quant/.",
+    )
+    parser.add_argument(
+        "--text", help="the text that the model was trained on, if not the config's"
+    )
+    config = cli.load_config(parser.parse_args())
+    trained, task = pipeline.load_trained(config)
+    qm = pipeline.build(config, trained, task)
+    result = pipeline.report(config, trained, task, qm)
+    folder = config.build_dir / "quant"
+    qm.save(folder, result)
+    print(pipeline.describe(result))
+    print(f"\nwritten to {folder}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

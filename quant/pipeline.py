@@ -1,0 +1,93 @@
+"""Trained checkpoint -> artefact and report, in the order the user sees it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from configs import files
+from configs.cli import UserError
+from configs.schema import Config
+from model import checkpoint, runs, tasks
+from model.checkpoint import Checkpoint
+from quant import calibrate
+from quant.fold import fold
+from quant.golden import GoldenModel
+from quant.qmodel import QuantModel
+from quant.quantize import format_rows, quantize
+from quant.score import exact_answers, score
+
+
+def load_trained(config: Config) -> tuple[Checkpoint, tasks.Task]:
+    """Checkpoint and data of `config`; UserError unless they belong together."""
+    trained = checkpoint.load(config.build_dir / "model")
+    task = tasks.load(config)
+    if trained.config != config.model:
+        raise UserError(
+            f"the model in {config.build_dir / 'model'} has another [model] section than config "
+            f"'{config.name}'; run make train again"
+        )
+    if trained.tokenizer.to_dict() != task.tokenizer.to_dict():
+        raise UserError(
+            f"the model in {config.build_dir / 'model'} was trained on another text; "
+            "run make train again"
+        )
+    return trained, task
+
+
+def build(config: Config, trained: Checkpoint, task: tasks.Task) -> QuantModel:
+    """Fold, calibrate on training text, quantise."""
+    rng = runs.generator(config.train.seed, runs.CALIBRATION)
+    windows = task.calibration(config.quant.calibration_windows, rng)
+    folded = fold(trained.params, trained.config)
+    folder = config.build_dir / "model"
+    meta = {
+        "name": config.name,
+        "prompt": trained.prompt,
+        "source": files.sha256(folder / "config.json", folder / "weights.safetensors"),
+    }
+    stats = calibrate.collect(folded, windows)
+    tokenizer = trained.tokenizer.to_dict()
+    return quantize(folded, stats, config.quant, tokenizer, trained.stop_token, meta)
+
+
+def report(config: Config, trained: Checkpoint, task: tasks.Task, qm: QuantModel) -> dict[str, Any]:
+    """Everything that was measured, as plain data."""
+    gm = GoldenModel(qm)
+    scored = score(trained, gm, task).as_dict()
+    result = {
+        "config": config.name,
+        "quant": config.quant.model_dump(),
+        "formats": format_rows(qm),
+        "accumulator_bits": qm.acc_bits(),
+        "score": {key: value if math.isfinite(value) else None for key, value in scored.items()},
+    }
+    if isinstance(task, tasks.DigitsTask):
+        result["exact_answers"] = exact_answers(trained, gm, task)
+    return result
+
+
+def describe(result: dict[str, Any]) -> str:
+    """The report for people."""
+    lines = [f"{'stage':26} {'bits':>4} {'frac':>4}  range"]
+    for row in result["formats"]:
+        top = 2.0 ** (row["bits"] - row["signed"] - row["frac"])
+        span = f"{'±' if row['signed'] else '0 to '}{top:.4g}"
+        lines.append(f"{row['stage']:26} {row['bits']:4} {row['frac']:4}  {span}")
+    s = {key: math.nan if value is None else value for key, value in result["score"].items()}
+    lines += [
+        "",
+        f"accumulator: {result['accumulator_bits']} bits",
+        f"held-out tokens: {s['tokens']}",
+        f"loss, float:     {s['float_loss']:.5f} nats per token",
+        f"loss, integer:   {s['integer_loss']:.5f}   "
+        f"({s['loss_increase']:+.5f} ± {s['loss_increase_se']:.5f})",
+        f"same argmax:     {s['same_argmax']:.2%} ± {s['same_argmax_se']:.2%}",
+        f"KL(float, int):  {s['kl']:.6f} ± {s['kl_se']:.6f} nats",
+    ]
+    if answers := result.get("exact_answers"):
+        lines.append(
+            f"exact answers:   float {answers['float']}, integer {answers['integer']} "
+            f"of {answers['questions']}"
+        )
+    return "\n".join(lines)
