@@ -74,6 +74,10 @@ class TextTask(Task):
         self.length = config.train.seq_len or config.model.context
         self.batch_size = config.train.batch_size
         self.tokenizer = Tokenizer.of(text, config.data.tokenizer)
+        if len(self.tokenizer.vocab) < 2:
+            raise UserError(
+                f"text '{config.data.text}' repeats one token; give a text to learn from"
+            )
         stories = split_stories(text, config.data.validation)
         if stories is not None:
             self.stop_token = self.tokenizer.ids[NEWLINE]

@@ -76,11 +76,21 @@ def _steps(
             if run.step % config.train.eval_every == 0 or run.step == total:
                 _evaluate(config, folder, task, run)
                 runs.save(folder, run, run_id)
-                bar.set_postfix_str(f"validation {run.records[-1]['validation_loss']:.4f}")
+                if not quiet:
+                    tqdm.write(_line(run.records[-1]))
             elif stop:
                 runs.save(folder, run, run_id)
             if stop and run.step < total:
                 raise Interrupted(f"interrupted at step {run.step} of {total}; run again to go on")
+
+
+def _line(record: dict) -> str:
+    """An evaluation for the eye."""
+    text = (
+        f"step {record['step']:6d}   training loss {record['train_loss']:.4f}   "
+        f"validation {record['validation_loss']:.4f}"
+    )
+    return text + (f"   exact {record['accuracy']:.2%}" if "accuracy" in record else "")
 
 
 def _evaluate(config: Config, folder: Path, task: tasks.Task, run: runs.Run) -> None:

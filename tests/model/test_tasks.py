@@ -96,6 +96,7 @@ def test_prompt_falls_back_to_the_text(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b" \n\n ", "is empty"),
         (b"too short", "too short"),
+        (b"a" * 1000, "one token"),
         (b"\xff\xfe broken", "not UTF-8"),
         (None, "cannot be read"),
     ],
