@@ -1,0 +1,124 @@
+"""The Makefile does what is needed, nothing twice, and says what is wrong in one line."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from configs import cli, schema, stages
+
+PARTS = (
+    "configs",
+    "model",
+    "quant",
+    "export",
+    "hdl",
+    "data",
+    ".ci",
+    "Makefile",
+    "requirements.txt",
+)
+STEPS = {"train": "-m model.train", "quantize": "-m quant ", "rtl": "-m export "}
+
+
+def make(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    return subprocess.run(["make", *words], cwd=where, env=clean, capture_output=True, text=True)
+
+
+def steps_done(where: Path, *words: str) -> list[str]:
+    """The steps that `make words` ran."""
+    result = make(where, "CONFIG=tiny", *words)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return [step for step, call in STEPS.items() if call in result.stdout]
+
+
+@pytest.fixture(scope="module")
+def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout, with a space in its path and few steps of training."""
+    where = tmp_path_factory.mktemp("a checkout")
+    for part in PARTS:
+        source = root / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy2
+        copy(source, where / part)
+    (where / ".venv").symlink_to(root / ".venv")
+    edit(where, "steps = ", "steps = 5 #")
+    return where
+
+
+def edit(where: Path, old: str, new: str) -> None:
+    config = where / "configs" / "tiny.toml"
+    text = config.read_text()
+    assert old in text
+    config.write_text(text.replace(old, new, 1))
+
+
+def test_each_step_is_done_when_needed_and_not_twice(checkout: Path) -> None:
+    assert steps_done(checkout, "rtl") == ["train", "quantize", "rtl"]
+    assert steps_done(checkout, "rtl") == []
+    edit(checkout, "rows = 4", "rows = 2")
+    assert steps_done(checkout, "rtl") == ["rtl"]
+    edit(checkout, "calibration_windows = 16", "calibration_windows = 8")
+    assert steps_done(checkout, "rtl") == ["quantize", "rtl"]
+    assert steps_done(checkout, "rtl", "SEED=5") == []  # the sampling seed
+    assert steps_done(checkout, "train", "SEED=5") == ["train"]
+    assert steps_done(checkout, "train", "SEED=5") == []
+    assert steps_done(checkout, "quantize") == ["quantize"]  # keeps the seed of the training
+    assert steps_done(checkout, "train") == ["train"]  # back to the config's seed
+    (checkout / "configs" / "tiny.toml").touch()
+    assert steps_done(checkout, "train") == []
+
+
+def test_a_text_of_ones_own_has_its_own_folder(checkout: Path) -> None:
+    text = checkout / "my own text.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log\n" * 100)
+    assert steps_done(checkout, "quantize", f"TEXT={text.name}") == ["train", "quantize"]
+    assert (checkout / "build" / "tiny-my own text" / "quant" / "qmodel.json").is_file()
+    text.write_text("the dog sat on the log and the cat sat on the mat\n" * 100)
+    assert steps_done(checkout, "train", f"TEXT={text.name}") == ["train"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["CONFIG=nope"], "error: no config 'nope'; there are: digits, stories, tiny"),
+        (["TEXT=nope.txt"], "nope.txt': TEXT= takes a UTF-8 file"),
+        (["CONFIG=digits", "TEXT=README.md"], "config 'digits' learns the task 'digits'"),
+        (["ENGINE=fast"], "ENGINE=fast: there are float and golden"),
+        (["TEXT=a(b.txt"], "name the file with letters"),
+    ],
+)
+def test_mistakes_are_named(checkout: Path, words: list[str], message: str) -> None:
+    result = make(checkout, "train", *words)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_names_every_config_and_target(root: Path) -> None:
+    text = make(root, "help").stdout
+    for name in (*schema.available(), *STEPS, "setup", "generate", "sim", "demo", "test", "bench"):
+        assert name in text
+
+
+def test_options_reach_the_program_whatever_they_contain(root: Path) -> None:
+    prompt = """Lily's "cat" $HOME `id` \\ #1"""
+    result = make(root, "-n", "-o", "stages", "generate", f"PROMPT={prompt}")
+    assert "--prompt 'Lily'\\''s \"cat\" $HOME `id` \\ #1'" in result.stdout
+
+
+def test_stages_split_the_config() -> None:
+    config = schema.load("stories")
+    whole = stages.stage_inputs(config)
+    assert {"model", "data", "train", "text_sha256"} == set(whole["train"])
+    assert whole["rtl"] == config.hardware.model_dump()
+    prompt = config.data.model_copy(update={"prompt": "The dog"})
+    changed = stages.stage_inputs(config.model_copy(update={"data": prompt}))
+    assert [name for name in whole if whole[name] != changed[name]] == ["quant"]
+    lost = config.data.model_copy(update={"text": "nope.txt"})
+    with pytest.raises(cli.UserError, match=r"no text 'nope.txt'"):
+        stages.stage_inputs(config.model_copy(update={"data": lost}))
