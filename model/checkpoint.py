@@ -24,7 +24,6 @@ from model.tokenizer import Tokenizer
 
 VERSION = 1
 FORMAT = "fixformer-model"
-AGAIN = "run `make train` (python -m model.train) again"
 
 
 @dataclass(frozen=True)
@@ -67,10 +66,12 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 def load(folder: Path) -> Checkpoint:
     """Read a model back; raises UserError when it is missing, damaged, or of another version."""
     config_path, weights_path = folder / "config.json", folder / "weights.safetensors"
+    if not config_path.exists() and not weights_path.exists():
+        raise UserError(f"no model in '{folder}' yet; train one (`make train`)")
     raw = read(config_path)
     try:
         about = json.loads(raw)
-        check_version(about, config_path)
+        check_version(about, config_path, again(folder))
         config = ModelConfig(**about["model"])
         vocab_size, stop_token = about["vocab_size"], about["stop_token"]
         tokenizer = Tokenizer.from_dict(about["tokenizer"])
@@ -78,23 +79,32 @@ def load(folder: Path) -> Checkpoint:
         if vocab_size != len(tokenizer.vocab) or stop_token not in (None, *range(vocab_size)):
             raise ValueError("vocabulary")
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"'{config_path}' is damaged; {AGAIN}") from None
+        raise UserError(f"'{config_path}' is damaged; {again(folder)}") from None
 
-    tensors, metadata = read_tensors(weights_path)
+    tensors, metadata = read_tensors(weights_path, again(folder))
     if metadata.get("config_sha256") != hashlib.sha256(raw).hexdigest():
-        raise UserError(f"'{weights_path}' does not belong to the config.json beside it; {AGAIN}")
+        raise UserError(
+            f"'{weights_path}' does not belong to the config.json beside it; {again(folder)}"
+        )
     try:
         step, loss = int(metadata["step"]), float(metadata["validation_loss"])
     except (KeyError, ValueError, TypeError):
-        raise UserError(f"'{weights_path}' is damaged; {AGAIN}") from None
+        raise UserError(f"'{weights_path}' is damaged; {again(folder)}") from None
     params = transformer.empty(config, vocab_size)
     if {name: array.shape for name, array in tensors.items()} != params.shapes:
-        raise UserError(f"'{weights_path}' has other tensors than config.json says; {AGAIN}")
+        raise UserError(
+            f"'{weights_path}' has other tensors than config.json says; {again(folder)}"
+        )
     for name, array in tensors.items():
         if array.dtype != params[name].dtype or not np.isfinite(array).all():
-            raise UserError(f"'{weights_path}': {name} is not all finite float32; {AGAIN}")
+            raise UserError(f"'{weights_path}': {name} is not all finite float32; {again(folder)}")
         params[name][...] = array
     return Checkpoint(config, vocab_size, params, tokenizer, stop_token, prompt, step, loss)
+
+
+def again(folder: Path) -> str:
+    """What to do about a folder that holds no good model."""
+    return f"remove '{folder}' and train again (`make train`)"
 
 
 def read(path: Path) -> bytes:
@@ -102,7 +112,7 @@ def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"no '{path}' ({error.strerror}); {AGAIN}") from None
+        raise UserError(f"no '{path}' ({error.strerror}); {again(path.parent)}") from None
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> None:
@@ -112,7 +122,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], about: dict) -> No
     write_bytes(path, to_safetensors(tensors, {"about": json.dumps(about)}))
 
 
-def read_tensors(path: Path, hint: str = AGAIN) -> tuple[dict[str, np.ndarray], dict]:
+def read_tensors(path: Path, hint: str) -> tuple[dict[str, np.ndarray], dict]:
     """Tensors and `about` of a file; UserError when missing, damaged or of another version."""
     if not path.is_file():
         raise UserError(f"no '{path}'; {hint}")
@@ -126,7 +136,7 @@ def read_tensors(path: Path, hint: str = AGAIN) -> tuple[dict[str, np.ndarray], 
         raise UserError(f"'{path}' is damaged or truncated; {hint}") from None
 
 
-def check_version(about: dict, path: Path, hint: str = AGAIN) -> None:
+def check_version(about: dict, path: Path, hint: str) -> None:
     """UserError unless `about` says our format and version."""
     if about.get("format") != FORMAT:
         raise UserError(f"'{path}' is not a Fixformer model; {hint}")

@@ -20,7 +20,6 @@ from model import checkpoint, transformer
 from model.optim import AdamW
 from model.tasks import Task
 
-AFRESH = "train afresh with --fresh"
 INIT, BATCH, CALIBRATION, SAMPLE = range(1, 5)  # purposes of random numbers; tasks.py uses 0
 
 
@@ -84,7 +83,8 @@ def load(folder: Path, config: Config, task: Task) -> Run | None:
     path = folder / "last.safetensors"
     if not path.exists():
         return None
-    tensors, about = checkpoint.read_tensors(path, AFRESH)
+    afresh = "remove it to begin anew (or: python -m model.train --fresh)"
+    tensors, about = checkpoint.read_tensors(path, afresh)
     if about.get("run") != identity(config, task):
         return None
     run = fresh(config, task)
@@ -96,7 +96,7 @@ def load(folder: Path, config: Config, task: Task) -> Run | None:
         for name, array in into.items():
             np.copyto(array, tensors[name], casting="no")
     except (KeyError, ValueError, TypeError, AttributeError):
-        raise UserError(f"'{path}' is damaged; {AFRESH}") from None
+        raise UserError(f"'{path}' is damaged; {afresh}") from None
     return run if run.best == math.inf or _usable(folder) else None
 
 

@@ -52,7 +52,7 @@ def edit_config(**values: object) -> Callable[[Path], None]:
 
 
 def edit_weights(path: Path, change: Callable[[dict, dict], object]) -> None:
-    tensors, about = checkpoint.read_tensors(path)
+    tensors, about = checkpoint.read_tensors(path, "")
     change(tensors, about)
     save_file(tensors, path, {"about": json.dumps(about)})
 
@@ -120,6 +120,11 @@ def test_damage(folder: Path, name: str, damage: Callable[[Path], None], said: s
     assert "\n" not in str(caught.value)
     assert "make train" in str(caught.value)
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_nothing_trained_yet(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no model in .* yet; train one \(`make train`\)"):
+        checkpoint.load(tmp_path / "nothing")
 
 
 def test_weights_of_another_model(folder: Path, tmp_path: Path) -> None:
