@@ -18,15 +18,24 @@ SAMPLES = 1 << 15  # values kept per stage and chunk
 HEADROOM = 1.25
 CLIP_CANDIDATES = 4  # scales tried: from no clipping to clipping at 1/8 of the largest value
 LOGIT_FRAC_MAX = 12  # keeps temperatures up to 4 inside their 16-bit register
+CHANNEL_STAGES = (".k", ".v", ".ffn_hidden")
+INPUT_STAGES = ("_norm", ".attn_out", ".ffn_hidden")
 MANTISSA = QFormat(16, ops.MANT_BITS, False)  # of the pairs (mantissa, k) of norms and reciprocals
 
 
 class Statistics:
-    """Largest magnitude and a sample of the values of each stage."""
+    """Of each stage: largest magnitude, a sample, the ranges of its channels.
+
+    Of what matrices read also the Gram matrix E[x x^T], after the norm where there is one.
+    """
 
     def __init__(self) -> None:
         self.absmax: dict[str, float] = {}
         self._samples: dict[str, list[Array]] = {}
+        self._low: dict[str, Array] = {}
+        self._high: dict[str, Array] = {}
+        self._gram: dict[str, Array] = {}
+        self._rows: dict[str, int] = {}
 
     def note(self, stage: str, value: Array) -> None:
         """Take in the values of one chunk."""
@@ -34,6 +43,22 @@ class Statistics:
         self.absmax[stage] = max(self.absmax.get(stage, 0.0), float(np.abs(flat).max()))
         stride = max(1, flat.size // SAMPLES) | 1  # odd, so that no channel is left out
         self._samples.setdefault(stage, []).append(flat[::stride].copy())
+        if stage.endswith(CHANNEL_STAGES):
+            rows = value.reshape(-1, value.shape[-1])
+            self._low[stage] = np.minimum(self._low.get(stage, np.inf), rows.min(axis=0))
+            self._high[stage] = np.maximum(self._high.get(stage, -np.inf), rows.max(axis=0))
+        if stage.endswith(INPUT_STAGES):
+            rows = value.reshape(-1, value.shape[-1])
+            self._gram[stage] = self._gram.get(stage, 0.0) + rows.T @ rows
+            self._rows[stage] = self._rows.get(stage, 0) + len(rows)
+
+    def channel_range(self, stage: str) -> tuple[Array, Array]:
+        """Smallest and largest value of each channel."""
+        return self._low[stage], self._high[stage]
+
+    def gram(self, stage: str) -> Array:
+        """[in, in] mean of x x^T over rows x of a stage that a matrix reads."""
+        return self._gram[stage] / self._rows[stage]
 
     def sample(self, stage: str) -> Array:
         """Values of a stage, one dimension."""

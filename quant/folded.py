@@ -15,7 +15,8 @@ Note = Callable[[str, Array], None]
 def forward(folded: Folded, tokens: Array, note: Note | None = None) -> Array:
     """Logits [B, T, V] of tokens [B, T].
 
-    `note(stage, value)` sees the values of every stage, by its name in the trace, and beyond them
+    `note(stage, value)` sees the values of every stage, by its name in the trace (norms: the whole
+    normalised row, which the integer machine never forms), and beyond them
     `<stage>.acc` (the matrix product before scalar and bias), `<stage>.z` (q and k before rotation,
     ffn_hidden before its activation) and `<stage>.delta` (what is added to the residual).
     """
@@ -28,7 +29,9 @@ def forward(folded: Folded, tokens: Array, note: Note | None = None) -> Array:
         note_layer = _prefixed(note, f"layers.{index}.")
         x = _attention(folded, layer, x, note_layer)
         x = _ffn(folded, layer, x, note_layer)
-    logits = _linear(folded.head, x, _inverse_rms(folded, x), "logits", note)
+    scalar = _inverse_rms(folded, x)
+    note("final_norm", x * scalar)
+    logits = _linear(folded.head, x, scalar, "logits", note)
     note("logits", logits)
     return logits
 
@@ -54,6 +57,7 @@ def _linear(linear: FoldedLinear, x: Array, scalar: Array | float, name: str, no
 def _attention(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:
     b, t, d = x.shape
     scalar = _inverse_rms(folded, x)
+    note("attn_norm", x * scalar)
     heads = []
     for name in "qkv":
         z = _linear(getattr(layer, name), x, scalar, name, note)
@@ -89,7 +93,9 @@ def _rotate(z: Array) -> Array:
 
 
 def _ffn(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:
-    z = _linear(layer.up, x, _inverse_rms(folded, x), "ffn_hidden", note)
+    scalar = _inverse_rms(folded, x)
+    note("ffn_norm", x * scalar)
+    z = _linear(layer.up, x, scalar, "ffn_hidden", note)
     note("ffn_hidden.z", z)
     hidden = np.maximum(z, 0) if folded.config.activation == "relu" else gelu(z)
     note("ffn_hidden", hidden)

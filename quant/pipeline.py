@@ -16,6 +16,7 @@ from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.quantize import format_rows, quantize
 from quant.score import exact_answers, score
+from quant.smooth import smooth
 
 
 def load_trained(config: Config) -> tuple[Checkpoint, tasks.Task]:
@@ -46,6 +47,7 @@ def build(config: Config, trained: Checkpoint, task: tasks.Task) -> QuantModel:
         "prompt": trained.prompt,
         "source": files.sha256(folder / "config.json", folder / "weights.safetensors"),
     }
+    folded = smooth(folded, calibrate.collect(folded, windows))
     stats = calibrate.collect(folded, windows)
     tokenizer = trained.tokenizer.to_dict()
     return quantize(folded, stats, config.quant, tokenizer, trained.stop_token, meta)

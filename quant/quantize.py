@@ -9,15 +9,20 @@ import numpy as np
 
 from configs.cli import UserError
 from configs.schema import QuantConfig
-from quant import calibrate, ops, tables
+from quant import calibrate, ops, rounding, tables
 from quant.calibrate import Statistics
 from quant.fold import Array, Folded, FoldedLinear
 from quant.qmodel import LINEARS, Layer, Linear, QuantModel
 
 PRE_TARGET = 16  # calibrated |a| stays <= 2^16, half of what 18 bits hold
-STAGES = dict(
-    zip(LINEARS, ("q", "k", "v", "attn_residual", "ffn_hidden", "ffn_residual"), strict=True)
-)
+STAGES = {  # of each part of a layer: the stage that it writes, and the one that it reads
+    "q": ("q", "attn_norm"),
+    "k": ("k", "attn_norm"),
+    "v": ("v", "attn_norm"),
+    "o": ("attn_residual", "attn_out"),
+    "up": ("ffn_hidden", "ffn_norm"),
+    "down": ("ffn_residual", "ffn_hidden"),
+}
 
 
 def quantize(
@@ -35,26 +40,6 @@ def quantize(
 def pre_frac(acc_absmax: float) -> int:
     """Fraction bits of the reduced accumulator."""
     return PRE_TARGET - (math.ceil(math.log2(acc_absmax)) if acc_absmax > 0 else 0)
-
-
-def weight_fracs(weight: Array, bits: int) -> Array:
-    """Per output channel the power-of-two scale of least squared error; int64 [out]."""
-    absmax = np.abs(weight).max(axis=1)
-    least = np.array([calibrate.covering_frac(value, bits) for value in absmax])
-    top = ops.limit(bits)
-    errors = []
-    for extra in range(2):
-        scale = 2.0 ** (least + extra)[:, None]
-        codes = np.clip(np.floor(weight * scale + 0.5), -top, top)
-        errors.append(((codes / scale - weight) ** 2).sum(axis=1))
-    return least + np.argmin(errors, axis=0)
-
-
-def encode_weight(weight: Array, fracs: Array, bits: int) -> Array:
-    """int8 [out, in]."""
-    top = ops.limit(bits)
-    scaled = np.floor(weight * 2.0 ** fracs[:, None] + 0.5)
-    return np.clip(scaled, -top, top).astype(np.int8)
 
 
 def encode_bias(name: str, bias: Array, out_frac: int) -> Array:
@@ -75,7 +60,7 @@ class _Quantizer:
     def build(self, tokenizer: dict, stop_token: int | None, meta: dict) -> QuantModel:
         folded, config = self.folded, self.folded.config
         layers = tuple(self._layer(index) for index in range(config.n_layers))
-        head = self._linear("logits", "logits", folded.head, self.residual_frac, normed=True)
+        head = self._linear("logits", "final_norm", folded.head, self.residual_frac, normed=True)
         embed = self.formats["embed"]
         shift, constants = self._tables()
         positions = folded.embed_pos
@@ -99,19 +84,22 @@ class _Quantizer:
         return qm
 
     def _linear(
-        self, name: str, acc: str, linear: FoldedLinear, in_frac: int, normed: bool
+        self, name: str, reads: str, linear: FoldedLinear, in_frac: int, normed: bool
     ) -> Linear:
-        """`name`: the stage written; `acc`: that whose `.acc` statistics size the shift."""
+        """`name`, `reads`: the stages that the step writes and reads (its norm, if `normed`)."""
         out = self.formats[name]
         bits = self.quant.weight_bits
-        fracs = weight_fracs(linear.weight, bits)
-        pre = min(pre_frac(self.stats.absmax[acc + ".acc"]), in_frac + int(fracs.min()))
-        fracs = np.minimum(fracs, pre - in_frac + ops.SHIFT_MAX)
+        least = rounding.covering_fracs(linear.weight, bits)
+        pre = min(pre_frac(self.stats.absmax[name + ".acc"]), in_frac + int(least.min()))
+        gram = self.stats.gram(reads)
+        codes, fracs = rounding.choose(
+            linear.weight, bits, gram, frac_max=pre - in_frac + ops.SHIFT_MAX
+        )
         exponent = pre + ops.MANT_BITS - out.frac - ops.GUARD_BITS
         if normed:
             exponent -= self.residual_frac + self.norm_octave
         return Linear(
-            weight=encode_weight(linear.weight, fracs, bits),
+            weight=codes,
             shift=(fracs - (pre - in_frac)).astype(np.uint8),
             bias=encode_bias(name, linear.bias, out.frac),
             weight_frac=fracs.astype(np.int8),
@@ -129,12 +117,12 @@ class _Quantizer:
         linears = {
             part: self._linear(
                 name + stage,
-                name + stage,
+                name + reads,
                 getattr(self.folded.layers[index], part),
                 in_fracs[part],
-                normed=part not in ("o", "down"),
+                normed=reads.endswith("_norm"),
             )
-            for part, stage in STAGES.items()
+            for part, (stage, reads) in STAGES.items()
         }
         scores = self._cache_step(name + "attn_scores", name + "attn_scores", frac["q"] + frac["k"])
         out = self._cache_step(name + "attn_out", name + "attn_out.acc", frac["v"], probs=True)

@@ -10,6 +10,7 @@ from quant import calibrate
 from quant.fold import fold
 from quant.qmodel import QuantModel
 from quant.quantize import quantize
+from quant.smooth import smooth
 
 CALIBRATION_TOKENS = 256
 PROMPT_TOKENS = 4
@@ -42,5 +43,6 @@ def random_model(config: Config, seed: int, vocab_size: int) -> QuantModel:
     tokenizer = {"kind": "word", "vocab": [f"t{index}" for index in range(vocab_size)]}
     prompt = " ".join(f"t{index}" for index in rng.integers(0, vocab_size, PROMPT_TOKENS))
     meta = {"name": config.name, "prompt": prompt, "source": f"random seed {seed}"}
+    folded = smooth(folded, calibrate.collect(folded, windows))
     stats = calibrate.collect(folded, windows)
     return quantize(folded, stats, config.quant, tokenizer, None, meta)

@@ -1,0 +1,77 @@
+"""Rescaling between neighbouring matrices, exact in float, so that 8 bits serve every channel.
+
+- q/k: scores do not change when a key channel is scaled and the query channel scaled back, nor
+  (without rotary positions) when a constant is added to all keys: it shifts all scores of a query
+  alike. So keys are centred, and their channels get one range.
+- v/o: the same for values; a constant added to all values comes out of the softmax as it went in,
+  and is taken off in the bias of o.
+- up/down (ReLU only, which commutes with positive scales): each row of up fills its 8 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from quant.calibrate import Statistics
+from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
+
+FILL = 127 / 128
+FACTOR_MAX = 64.0  # channels that hardly move are not blown up further
+
+
+def smooth(folded: Folded, stats: Statistics) -> Folded:
+    """An equivalent model; `stats` come from the given one and do not describe the result."""
+    layers = []
+    for index, layer in enumerate(folded.layers):
+        name = f"layers.{index}."
+        layer = _keys(layer, *stats.channel_range(name + "k"), folded.config.positions == "rotary")
+        layer = _values(layer, *stats.channel_range(name + "v"))
+        if folded.config.activation == "relu":
+            layer = _hidden(layer, stats.channel_range(name + "ffn_hidden")[1])
+        layers.append(layer)
+    return replace(folded, layers=tuple(layers))
+
+
+def scale_rows(linear: FoldedLinear, factor: Array) -> FoldedLinear:
+    """Outputs times factor [out]."""
+    return FoldedLinear(linear.weight * factor[:, None], linear.bias * factor)
+
+
+def _equalising(reach: Array) -> Array:
+    """Factors [channels] that bring each channel's reach to a power of two, a format's end."""
+    positive = reach[reach > 0]
+    if not positive.size:
+        return np.ones_like(reach)
+    target = FILL * 2.0 ** np.round(np.mean(np.log2(positive)))
+    factor = target / np.maximum(reach, target / FACTOR_MAX)
+    return np.maximum(factor, 1 / FACTOR_MAX)
+
+
+def _keys(layer: FoldedLayer, low: Array, high: Array, rotary: bool) -> FoldedLayer:
+    """Keys between low and high [D]."""
+    if rotary:  # a pair turns as one
+        reach = np.maximum(-low, high).reshape(-1, 2).max(axis=1).repeat(2)
+        k = layer.k
+    else:
+        reach = (high - low) / 2
+        k = FoldedLinear(layer.k.weight, layer.k.bias - (high + low) / 2)
+    factor = _equalising(reach)
+    return replace(layer, q=scale_rows(layer.q, 1 / factor), k=scale_rows(k, factor))
+
+
+def _values(layer: FoldedLayer, low: Array, high: Array) -> FoldedLayer:
+    middle, factor = (high + low) / 2, _equalising((high - low) / 2)
+    v = scale_rows(FoldedLinear(layer.v.weight, layer.v.bias - middle), factor)
+    o = FoldedLinear(layer.o.weight / factor, layer.o.bias + layer.o.weight @ middle)
+    return replace(layer, v=v, o=o)
+
+
+def _hidden(layer: FoldedLayer, reach: Array) -> FoldedLayer:
+    """Of the scales that fill the rows of up, those that bring `reach` nearest to one value."""
+    absmax = np.abs(layer.up.weight).max(axis=1)
+    wanted = np.log2(_equalising(reach) * np.where(absmax > 0, absmax, 1))
+    factor = np.where(absmax > 0, 2.0 ** np.round(wanted) / np.where(absmax > 0, absmax, 1), 1.0)
+    down = FoldedLinear(layer.down.weight / factor, layer.down.bias)
+    return replace(layer, up=scale_rows(layer.up, factor), down=down)
