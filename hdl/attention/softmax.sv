@@ -58,14 +58,11 @@ module softmax #(
   localparam int DEPTH = 2 << TileW;
 
   // Maximum of the tile, then of the head.
-  logic [C*16-1:0] score_masked;
-  for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_mask
-    logic absent;
-    assign absent = score_last_i && (score_count_i <= lane[CountW-1:0]);
-    assign score_masked[lane*16+:16] = absent ? 16'h8000 : score_i[lane*16+:16];
-  end
+  logic [C-1:0] counted;
+  assign counted = ~({C{score_last_i}} & ({C{1'b1}} << score_count_i));
 
-  logic signed [15:0] tile_max, head_max, max_d, max_q;  // max_q: of the last complete head
+  logic [15:0] tile_max, head_max, max_d, max_q;  // max_q: of the last complete head
+  logic [16:0] max_minus_tile;
   logic [2*LEVELS-1:0] unused_index;
   logic max_valid, max_first, max_last;
   max_tree #(
@@ -73,7 +70,8 @@ module softmax #(
       .W(16)
   ) u_max (
       .clk_i(clk_i),
-      .values_i(score_masked),
+      .present_i(counted),
+      .values_i(score_i),
       .max_o(tile_max),
       .index_o(unused_index)
   );
@@ -87,7 +85,10 @@ module softmax #(
       .d_i  ({score_valid_i, score_tile_i == '0, score_last_i}),
       .d_o  ({max_valid, max_first, max_last})
   );
-  assign max_d = (max_first || (tile_max > head_max)) ? tile_max : head_max;
+  logic unused_bits;
+  assign max_minus_tile = {head_max[15], head_max} - {tile_max[15], tile_max};
+  assign unused_bits = &{1'b0, max_minus_tile[15:0]};
+  assign max_d = (max_first || max_minus_tile[16]) ? tile_max : head_max;
   always_ff @(posedge clk_i) begin
     if (max_valid) head_max <= max_d;
     if (max_valid && max_last) max_q <= max_d;
@@ -141,9 +142,7 @@ module softmax #(
 
   // The marks of a tile travel beside its data.
   logic [C-1:0] present_d, present;
-  for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_present
-    assign present_d[lane] = !read_end || (count_q > lane[CountW-1:0]);
-  end
+  assign present_d = ~({C{read_end}} & ({C{1'b1}} << count_q));
   delay_line #(
       .W(C),
       .N(2)
@@ -185,7 +184,7 @@ module softmax #(
     assign unused_half = rounded[0];
 
     always_ff @(posedge clk_i) begin
-      distance_q <= max_q - $signed(score_q[lane*16+:16]);
+      distance_q <= max_q - score_q[lane*16+:16];
       // Sixteen octaves down, a probability of at most 15 bits rounds to zero.
       octaves_q  <= distance_q[FracBits+:4];
       zero_q     <= !present[lane] || (distance_q[15:FracBits+4] != '0);

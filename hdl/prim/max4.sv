@@ -2,7 +2,9 @@
 //
 // Parameters: W       width of a value in bits
 //             IndexW  width of an index in bits
-// Formats:    value n at [n*W +: W], two's complement; index n at [n*IndexW +: IndexW]
+// Formats:    value n at [n*W +: W], two's complement; index n at [n*IndexW +: IndexW];
+//             present_i: which of the values 1, 2, 3 count; one that does not count must not
+//             come before one that does
 // Latency:    1 cycle
 // Ties:       the lower n wins.
 // Does not:   reset (data runs free).
@@ -12,39 +14,43 @@ module max4 #(
     parameter int W = 16,
     parameter int IndexW = 4
 ) (
-    input  logic                  clk_i,
-    input  logic [       4*W-1:0] values_i,
-    input  logic [  4*IndexW-1:0] indices_i,
-    output logic signed [  W-1:0] max_o,
-    output logic [    IndexW-1:0] index_o
+    input  logic                clk_i,
+    input  logic [         3:1] present_i,
+    input  logic [     4*W-1:0] values_i,
+    input  logic [4*IndexW-1:0] indices_i,
+    output logic [       W-1:0] max_o,
+    output logic [  IndexW-1:0] index_o
 );
-  logic signed [W-1:0] value0, value1, value2, value3;
-  logic take1, take3, take_high;
-  logic high_20, high_21, high_30, high_31;
+  // Differences n - m of one bit more, whose sign says m > n: all six at once, so that a node
+  // costs the time of one comparison.
+  logic [W:0] value0, value1, value2, value3;
+  logic [W:0] minus_01, minus_23, minus_02, minus_12, minus_03, minus_13;
+  logic take1, take3, take_high, unused_bits;
 
-  assign value0  = values_i[0*W+:W];
-  assign value1  = values_i[1*W+:W];
-  assign value2  = values_i[2*W+:W];
-  assign value3  = values_i[3*W+:W];
-  // All six comparisons at once, so that a node costs the time of one.
-  assign take1   = value1 > value0;
-  assign take3   = value3 > value2;
-  assign high_20 = value2 > value0;
-  assign high_21 = value2 > value1;
-  assign high_30 = value3 > value0;
-  assign high_31 = value3 > value1;
+  assign value0 = {values_i[1*W-1], values_i[0*W+:W]};
+  assign value1 = {values_i[2*W-1], values_i[1*W+:W]};
+  assign value2 = {values_i[3*W-1], values_i[2*W+:W]};
+  assign value3 = {values_i[4*W-1], values_i[3*W+:W]};
+  assign minus_01 = value0 - value1;
+  assign minus_23 = value2 - value3;
+  assign minus_02 = value0 - value2;
+  assign minus_12 = value1 - value2;
+  assign minus_03 = value0 - value3;
+  assign minus_13 = value1 - value3;
+  assign unused_bits = &{1'b0, minus_01[W-1:0], minus_23[W-1:0], minus_02[W-1:0],
+                         minus_12[W-1:0], minus_03[W-1:0], minus_13[W-1:0]};
 
-  always_comb begin
-    take_high = take1 ? high_21 : high_20;
-    if (take3) take_high = take1 ? high_31 : high_30;
-  end
+  assign take1 = minus_01[W] && present_i[1];
+  assign take3 = minus_23[W] && present_i[3];
+  assign take_high = present_i[2] && (take1 ? (take3 ? minus_13[W] : minus_12[W])
+                                            : (take3 ? minus_03[W] : minus_02[W]));
 
   always_ff @(posedge clk_i) begin
     if (take_high) begin
-      max_o   <= take3 ? value3 : value2;
+      max_o   <= take3 ? values_i[3*W+:W] : values_i[2*W+:W];
       index_o <= take3 ? indices_i[3*IndexW+:IndexW] : indices_i[2*IndexW+:IndexW];
     end else begin
-      max_o   <= take1 ? value1 : value0;
+      max_o   <= take1 ? values_i[1*W+:W] : values_i[0*W+:W];
       index_o <= take1 ? indices_i[1*IndexW+:IndexW] : indices_i[0*IndexW+:IndexW];
     end
   end

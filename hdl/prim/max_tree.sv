@@ -1,8 +1,9 @@
-// Pipelined maximum of N signed values and the index of the first lane that holds it.
+// Pipelined maximum of up to N signed values and the index of the first lane that holds it.
 //
 // Parameters: N  number of values, >= 2
 //             W  width of a value in bits
-// Formats:    value n at [n*W +: W], two's complement; index_o unsigned, 2*Levels bits
+// Formats:    value n at [n*W +: W], two's complement; index_o unsigned, 2*Levels bits;
+//             present_i: which values count: value 0 and any number of those that follow it
 // Latency:    Levels = ceil(log4 N) = ($clog2(N) + 1) / 2 cycles; one maximum per cycle
 // Ties:       the lowest index wins.
 // Does not:   reset (data runs free).
@@ -12,9 +13,10 @@ module max_tree #(
     parameter int N = 16,
     parameter int W = 16
 ) (
-    input  logic              clk_i,
-    input  logic [   N*W-1:0] values_i,
-    output logic [     W-1:0] max_o,
+    input  logic                             clk_i,
+    input  logic [                    N-1:0] present_i,
+    input  logic [                  N*W-1:0] values_i,
+    output logic [                    W-1:0] max_o,
     output logic [2*(($clog2(N)+1)/2)-1:0] index_o
 );
   localparam int LEVELS = ($clog2(N) + 1) / 2;
@@ -24,13 +26,18 @@ module max_tree #(
 
   logic [(NODES+LEAVES)*W-1:0] values;
   logic [(NODES+LEAVES)*INDEX_W-1:0] indices;
+  logic [NODES+LEAVES-1:0] present;
+  logic unused_first;
+  assign unused_first = present[0];
 
   for (genvar leaf = 0; leaf < LEAVES; leaf = leaf + 1) begin : g_leaf
     assign indices[(NODES+leaf)*INDEX_W+:INDEX_W] = leaf[INDEX_W-1:0];
     if (leaf < N) begin : g_value
       assign values[(NODES+leaf)*W+:W] = values_i[leaf*W+:W];
-    end else begin : g_pad  // the lowest value at the highest index never wins
-      assign values[(NODES+leaf)*W+:W] = {1'b1, {(W - 1) {1'b0}}};
+      assign present[NODES+leaf] = present_i[leaf];
+    end else begin : g_pad
+      assign values[(NODES+leaf)*W+:W] = '0;
+      assign present[NODES+leaf] = 1'b0;
     end
   end
 
@@ -40,11 +47,15 @@ module max_tree #(
         .IndexW(INDEX_W)
     ) u_max4 (
         .clk_i(clk_i),
+        .present_i(present[4*node+2+:3]),
         .values_i(values[(4*node+1)*W+:4*W]),
         .indices_i(indices[(4*node+1)*INDEX_W+:4*INDEX_W]),
         .max_o(values[node*W+:W]),
         .index_o(indices[node*INDEX_W+:INDEX_W])
     );
+    logic present_q;
+    always_ff @(posedge clk_i) present_q <= present[4*node+1];
+    assign present[node] = present_q;
   end
 
   assign max_o   = values[W-1:0];

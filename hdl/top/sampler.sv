@@ -38,27 +38,27 @@ module sampler #(
   localparam int NUMBER_W = ((INDEX_W > TokenW) ? INDEX_W : TokenW) + 1;
 
   logic [C*SCORE_W-1:0] scores_q;
+  logic [C-1:0] present_d, present_q;
   for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
     logic [SCORE_W-1:0] score;
     assign score = {{(SCORE_W - 16) {logit_i[lane*16+15]}}, logit_i[lane*16+:16]} +
                    {{(SCORE_W - NoiseW) {noise_i[(lane+1)*NoiseW-1]}},
                     noise_i[lane*NoiseW+:NoiseW]};
-    if (lane < LANES_LEFT) begin : g_always
-      always_ff @(posedge clk_i) scores_q[lane*SCORE_W+:SCORE_W] <= score;
-    end else begin : g_not_last  // below every sum
-      always_ff @(posedge clk_i) begin
-        scores_q[lane*SCORE_W+:SCORE_W] <= logit_last_i ? {1'b1, {(SCORE_W - 1) {1'b0}}} : score;
-      end
-    end
+    assign present_d[lane] = (lane < LANES_LEFT) || !logit_last_i;
+    always_ff @(posedge clk_i) scores_q[lane*SCORE_W+:SCORE_W] <= score;
   end
 
-  logic signed [SCORE_W-1:0] tile_max, best_q;
+  always_ff @(posedge clk_i) present_q <= present_d;
+
+  logic [SCORE_W-1:0] tile_max, best_q;
+  logic [SCORE_W:0] best_minus_tile;
   logic [2*LEVELS-1:0] lane_index;
   max_tree #(
       .N(C),
       .W(SCORE_W)
   ) u_max (
       .clk_i(clk_i),
+      .present_i(present_q),
       .values_i(scores_q),
       .max_o(tile_max),
       .index_o(lane_index)
@@ -95,10 +95,12 @@ module sampler #(
   );
   assign number = tile_base + {{(NUMBER_W - 2 * LEVELS) {1'b0}}, lane_index};
 
-  logic unused_high;
-  assign unused_high = &{1'b0, number[NUMBER_W-1:TokenW]};
+  assign best_minus_tile = {best_q[SCORE_W-1], best_q} - {tile_max[SCORE_W-1], tile_max};
+
+  logic unused_bits;
+  assign unused_bits = &{1'b0, number[NUMBER_W-1:TokenW], best_minus_tile[SCORE_W-1:0]};
   always_ff @(posedge clk_i) begin
-    if (tile_valid && (tile_first || (tile_max > best_q))) begin
+    if (tile_valid && (tile_first || best_minus_tile[SCORE_W])) begin
       best_q  <= tile_max;
       token_o <= number[TokenW-1:0];
     end
