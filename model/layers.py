@@ -90,7 +90,7 @@ def relu_forward(x: Array) -> tuple[Array, tuple]:
 def relu_backward(dy: Array, cache: tuple) -> Array:
     """dx = dy where x > 0, else 0."""
     (y,) = cache
-    return dy * np.sign(y)
+    return dy * (y > 0)
 
 
 def gelu(x: Array) -> Array:

@@ -1,0 +1,62 @@
+"""Configs: what cannot work is refused in one line that names the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configs import cli, schema
+
+
+@pytest.mark.parametrize("name", schema.available())
+def test_every_config_loads(name: str) -> None:
+    assert schema.load(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "said"),
+    [
+        ("model", {"d_modle": 64}, "model.d_modle: unknown key"),
+        ("model", {"d_model": 30, "n_heads": 4}, "not divisible by n_heads 4"),
+        ("model", {"d_model": 12, "n_heads": 4, "positions": "rotary"}, "even"),
+        ("model", {"norm": "batchnorm"}, "model.norm"),
+        ("model", {"d_model": "64"}, "model.d_model"),
+        ("model", {"n_layers": 0}, "model.n_layers"),
+        ("train", {"seq_len": 1000}, "longer than model.context"),
+        ("train", {"learning_rate": -1.0}, "train.learning_rate"),
+        ("quant", {"weight_bits": 9}, "quant.weight_bits"),
+        ("hardware", {"rows": 3, "cols": 4}, "multiple"),
+        ("other", {}, "other: unknown key"),
+    ],
+)
+def test_impossible_values(section: str, values: dict, said: str) -> None:
+    with pytest.raises(schema.ConfigError, match=said) as caught:
+        schema.parse("mine", {section: values})
+    assert "\n" not in str(caught.value)
+    assert "config 'mine'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("name = 'x'", "name"), ("[model", "mine.toml"), ("\udcff", "mine.toml"), (None, "no config")],
+)
+def test_unreadable_files(tmp_path: Path, text: str | None, said: str) -> None:
+    path = tmp_path / "mine.toml"
+    if text is not None:
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(schema.ConfigError, match=said) as caught:
+        schema.load(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_of_ones_own_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    parser = cli.parser("x", "")
+    parser.add_argument("--text")
+    args = parser.parse_args(["--config", "tiny", "--text", str(tmp_path / "mine.txt")])
+    config = cli.load_config(args)
+    assert config.build_dir.name == "tiny-mine"
+    assert config.data.text == str(tmp_path / "mine.txt")
+    args = parser.parse_args(["--config", "digits", "--text", "mine.txt"])
+    with pytest.raises(cli.UserError, match="--text"):
+        cli.load_config(args)
