@@ -11,7 +11,7 @@
 //             W       width of a lane in bits, <= 16
 // Formats:    data two's complement, lane l at [l*W +: W]; cos, sin Q1.14, pair j at [j*16 +: 16];
 //             out_bits 2..W
-// Latency:    Passes + 4 cycles; tiles must come at least Passes cycles apart.
+// Latency:    Passes + 5 cycles; tiles must come at least Passes cycles apart.
 //             data_o holds the tile only in the cycle of valid_o
 // Does not:   stall.
 `default_nettype none
@@ -98,7 +98,7 @@ module rope #(
   );
   delay_line #(
       .W(5),
-      .N(4)
+      .N(5)
   ) u_bits (
       .clk_i(clk_i),
       .rst_i(rst_i),
@@ -111,6 +111,7 @@ module rope #(
     logic signed [W+15:0] direct, crossed;
     logic signed [SUM_W-1:0] direct_wide, crossed_wide, sum_q;
     logic [ROUND_W-1:0] rounded;
+    logic [ROUND_W-2:0] rounded_q;
     logic signed [W:0] saturated;
     logic subtract, unused_bits;
 
@@ -141,11 +142,12 @@ module rope #(
     end
 
     assign rounded = sum_q[SUM_W-1:13] + {{(ROUND_W - 1) {1'b0}}, 1'b1};
+    always_ff @(posedge clk_i) rounded_q <= rounded[ROUND_W-1:1];
     saturate #(
         .InW (ROUND_W - 1),
         .OutW(W + 1)
     ) u_saturate (
-        .value_i(rounded[ROUND_W-1:1]),
+        .value_i(rounded_q),
         .bits_i (bits_sum),
         .value_o(saturated)
     );
@@ -162,7 +164,7 @@ module rope #(
 
   delay_line #(
       .W(1),
-      .N(Passes + 4),
+      .N(Passes + 5),
       .Reset(1)
   ) u_valid (
       .clk_i(clk_i),

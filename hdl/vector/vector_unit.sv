@@ -9,8 +9,8 @@
 //             scalar: 0 none, 1 norm, 2 softmax reciprocal of head slot `head`
 //             exponent: signed; the product is shifted by exponent + the scalar's exponent
 //             bits: saturation width; act: apply the activation; dest: see DEST_*; lanes: lane mask
-//             word, group: operand memory address of tile 0; kv: KV address of the step's layer
-//             slot, amount, final: scoreboard event per tile (final: with the step's last tile)
+//             dst_word, dst_group: operand memory address of tile 0; dst_kv: KV base of the layer
+//             dst_slot, amount, final: scoreboard event per tile (final: with the step's last tile)
 // Latency   t0 (acc_i) -> outputs: 8 + Bump cycles (queries, keys, values: + RopeLatency).
 //           Scoreboard events come with the write that they announce; those of the residual stream
 //           NormWait cycles later, where the norm scalar would not be ready otherwise.
@@ -41,6 +41,10 @@ module vector_unit #(
     parameter integer Rope        = 0,
     parameter integer RopePasses  = 1,
     parameter integer RopeLatency = 0,
+    parameter integer RopePeriod  = 1,
+    parameter integer RopePeriodW = 1,
+    parameter integer RopeAddrW   = 7,
+    parameter integer PosW        = 7,
     parameter integer NormWait    = 0
 ) (
     input  wire                   clk_i,
@@ -63,10 +67,10 @@ module vector_unit #(
     input  wire                   f_act_i,
     input  wire [            2:0] f_dest_i,
     input  wire [       Cols-1:0] f_lanes_i,
-    input  wire [    OpWordW-1:0] f_word_i,
-    input  wire [     GroupW-1:0] f_group_i,
-    input  wire [    KvAddrW-1:0] f_kv_i,
-    input  wire [      SlotW-1:0] f_slot_i,
+    input  wire [    OpWordW-1:0] f_dst_word_i,
+    input  wire [     GroupW-1:0] f_dst_group_i,
+    input  wire [    KvAddrW-1:0] f_dst_kv_i,
+    input  wire [      SlotW-1:0] f_dst_slot_i,
     input  wire [       LenW-1:0] f_amount_i,
     input  wire                   f_final_i,
     // per-channel parameters and tables (one cycle)
@@ -76,7 +80,9 @@ module vector_unit #(
     input  wire [ Cols*BiasW-1:0] bias_data_i,
     output wire [     Cols*8-1:0] bump_addr_o,
     input  wire [ Cols*BumpW-1:0] bump_data_i,
-    // rotation of the current position, held for the whole token
+    // rotation tables (one cycle): word = position * RopePeriod + tile mod RopePeriod
+    input  wire [       PosW-1:0] pos_i,
+    output wire [  RopeAddrW-1:0] rope_addr_o,
     input  wire [(Cols/2)*16-1:0] cos_i,
     input  wire [(Cols/2)*16-1:0] sin_i,
     // scalars, sampled at t0
@@ -138,7 +144,7 @@ module vector_unit #(
   localparam [2:0] DEST_SCORE = 3'd5;
   localparam [2:0] DEST_LOGIT = 3'd6;
   localparam [SlotW-1:0] SLOT_X = 2;
-  localparam [LenW-1:0] COLS = Cols;
+  localparam [LenW-1:0] COLS = Cols[LenW-1:0];
   localparam integer TagW = 2 + StepW + TileW;
   localparam integer ParamFieldsW = 2 + HeadW + 7;
   localparam integer DestFieldsW = 5 + 1 + 3 + Cols + OpWordW + GroupW + KvAddrW + HeadW + SlotW
@@ -271,7 +277,7 @@ module vector_unit #(
   end
 
   // ---- the tag and the fields of the destination travel along
-  wire [TagW-1:0] tag_t6, tag_t7, tag_post;
+  wire [TagW-1:0] tag_t6, tag_t7, tag_pre, tag_post;
   wire [DestFieldsW-1:0] fields_t6, fields_t7, fields_post;
 
   delay_line #(
@@ -291,7 +297,7 @@ module vector_unit #(
       .clk_i(clk_i),
       .rst_i(rst_i),
       .d_i({
-        f_bits_i, f_act_i, f_dest_i, f_lanes_i, f_word_i, f_group_i, f_kv_i, f_head_i, f_slot_i,
+        f_bits_i, f_act_i, f_dest_i, f_lanes_i, f_dst_word_i, f_dst_group_i, f_dst_kv_i, f_head_i, f_dst_slot_i,
         f_amount_i, f_final_i
       }),
       .d_o(fields_t6)
@@ -317,12 +323,22 @@ module vector_unit #(
   );
   delay_line #(
       .W(TagW),
-      .N(1 + Bump),
+      .N(Bump),
+      .Reset(1)
+  ) u_tag_pre (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(tag_t7),
+      .d_o(tag_pre)
+  );
+  delay_line #(
+      .W(TagW),
+      .N(1),
       .Reset(1)
   ) u_tag_post (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i(tag_t7),
+      .d_i(tag_pre),
       .d_o(tag_post)
   );
   delay_line #(
@@ -457,7 +473,40 @@ module vector_unit #(
   );
 
   if (Rope != 0) begin : g_rope
+    localparam integer PERIOD_LAST_INT = RopePeriod - 1;
+    localparam [RopePeriodW-1:0] PERIOD_LAST = PERIOD_LAST_INT[RopePeriodW-1:0];
     wire rope_valid;
+    // one cycle ahead of the tile: its place in the period
+    wire valid_pre = tag_pre[TagW-1];
+    wire [TileW-1:0] tile_pre = tag_pre[TileW-1:0];
+    wire [RopeAddrW-1:0] pos_base, phase_wide;
+    reg [RopePeriodW-1:0] next_phase_q;
+    wire [RopePeriodW-1:0] phase =
+        (tile_pre == {TileW{1'b0}}) ? {RopePeriodW{1'b0}} : next_phase_q;
+
+    scale_index #(
+        .InW(PosW),
+        .OutW(RopeAddrW),
+        .Factor(RopePeriod)
+    ) u_pos_base (
+        .index_i(pos_i),
+        .product_o(pos_base)
+    );
+    resize #(
+        .InW (RopePeriodW),
+        .OutW(RopeAddrW)
+    ) u_phase (
+        .data_i(phase),
+        .data_o(phase_wide)
+    );
+
+    always_ff @(posedge clk_i) begin
+      if (valid_pre) begin
+        next_phase_q <= (phase == PERIOD_LAST) ? {RopePeriodW{1'b0}} : phase + 1'b1;
+      end
+    end
+
+    assign rope_addr_o = pos_base + phase_wide;
 
     rope #(
         .C(Cols),
@@ -478,7 +527,8 @@ module vector_unit #(
     wire unused_rope = &{1'b0, rope_valid};
   end else begin : g_no_rope
     assign qkv_data = h;
-    wire unused_rope = &{1'b0, cos_i, sin_i};
+    assign rope_addr_o = {RopeAddrW{1'b0}};
+    wire unused_rope = &{1'b0, cos_i, sin_i, pos_i, tag_pre};
   end
 
   wire qkv_is_query = qkv_valid && qkv_dest == DEST_QUERY;

@@ -1,0 +1,5 @@
+"""From the integer artefact to Verilog: layout, program, memory images, templates, manifest."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

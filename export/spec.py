@@ -1,0 +1,236 @@
+"""Everything that is rendered, as plain numbers: parameters of the modules, ROMs and their wiring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from export import geometry as geo
+from export import memory, program
+from export.geometry import Geometry, width
+from export.memory import Field, Rom
+from quant.qmodel import QuantModel
+
+TOKEN_W_MAX = 16
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One ROM in the core: its module, and the signals of its two ports."""
+
+    module: str
+    name: str
+    addr: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One rendered machine."""
+
+    qm: QuantModel
+    geometry: Geometry
+    builder: program.Builder
+    params: dict[str, int]
+    roms: list[Rom]
+    instances: list[Instance]
+    absent: list[str]  # data signals of tables that this model does not have
+    issue_fields: list[Field]
+    finish_fields: list[Field]
+    traces: list[tuple[str, int]]
+
+
+def lane_instances(rom: Rom, signal: str, cols: int) -> list[Instance]:
+    """A table of its own for every lane."""
+    return [
+        Instance(
+            rom.name,
+            f"u_{rom.name}_{lane}",
+            f"{signal}_addr[{lane * rom.addr_width}+:{rom.addr_width}]",
+            f"{signal}_data[{lane * rom.width}+:{rom.width}]",
+        )
+        for lane in range(cols)
+    ]
+
+
+def single(rom: Rom, addr: str, data: str, addr_w: int | None = None) -> Instance:
+    """One table; `addr_w` cuts an address that is wider than the ROM's."""
+    cut = "" if addr_w is None or addr_w == rom.addr_width else f"[{rom.addr_width - 1}:0]"
+    return Instance(rom.name, f"u_{rom.name}", f"{addr}{cut}", data)
+
+
+def softmax_latency(cols: int) -> int:
+    """Cycles from the last probability tile to the reciprocal of their sum."""
+    return (width(cols) + 1) // 2 + 6
+
+
+def traces(p: dict[str, int]) -> list[tuple[str, int]]:
+    """Trace signals of the core and their widths."""
+    cols = p["Cols"]
+    return [
+        ("start", 1),
+        ("start_token", p["TokenW"]),
+        ("start_pos", p["PosW"]),
+        ("start_sampled", 1),
+        ("embed_valid", 1),
+        ("embed_tile", p["XTileW"]),
+        ("embed_data", cols * 16),
+        ("valid", 1),
+        ("step", p["StepW"]),
+        ("tile", p["TileW"]),
+        ("data", cols * 16),
+        ("qkv_valid", 1),
+        ("qkv_step", p["StepW"]),
+        ("qkv_tile", p["TileW"]),
+        ("qkv_data", cols * 16),
+        ("prob_valid", 1),
+        ("prob_slot", p["HeadW"]),
+        ("prob_tile", p["ScoreTileW"]),
+        ("prob_data", cols * p["ProbW"]),
+        ("recip_valid", 1),
+        ("recip_slot", p["HeadW"]),
+        ("recip_mant", p["Heads"] * 16),
+        ("recip_exp", p["Heads"] * 6),
+        ("norm_valid", 1),
+        ("norm_mant", 16),
+        ("norm_exp", 6),
+        ("noise_valid", 1),
+        ("noise_tile", p["LogitTileW"]),
+        ("noise_data", cols * p["NoiseW"]),
+        ("token_valid", 1),
+        ("token", p["TokenW"]),
+    ]
+
+
+def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[str, int]:
+    """Every module parameter of the machine, by the name that the RTL gives it."""
+    quant = qm.quant
+    shifts, biases = memory.parameters(builder, g)
+    bump = qm.tables["bump"]
+    weight_addr_w, kv_addr_w = width(builder.weight_words), width(g.kv_depth)
+    x_tiles, score_tiles, logit_tiles = g.tiles(g.d_model), g.tiles(g.context), g.tiles(g.vocab)
+    square_sum = g.d_model * (2**15 - 1) ** 2 + qm.eps_int_final
+    recip_wait = softmax_latency(g.cols) - g.dependent_latency
+    return {
+        "Rows": g.rows,
+        "Cols": g.cols,
+        "Sub": g.sub,
+        "Groups": g.groups,
+        "SubW": width(g.sub),
+        "GroupW": width(g.groups),
+        "RowW": width(g.rows),
+        "ColW": width(g.cols),
+        "ActW": geo.ACT_W,
+        "ProbW": quant["prob_bits"],
+        "WeightW": quant["weight_bits"],
+        "KvW": quant["kv_bits"],
+        "AccW": max(qm.acc_bits(), geo.MIN_ACC_W),
+        "BiasW": memory.signed_bits(biases),
+        "StepW": width(len(builder.steps) + 1),
+        "TileW": g.tile_w,
+        "CountW": g.count_w,
+        "OpWordW": g.op_word_w,
+        "OpWords": g.operand_words["end"],
+        "ProbWords": g.prob_words,
+        "ProbWordsW": g.prob_words_w,
+        "AddrW": max(weight_addr_w, kv_addr_w),
+        "KvAddrW": kv_addr_w,
+        "KvDepth": g.kv_depth,
+        "KStride": g.k_stride,
+        "VStride": g.v_stride,
+        "ParamW": width(len(shifts)),
+        "Slots": g.score_slots,
+        "SlotW": width(g.score_slots),
+        "SlotX": geo.SLOT_X,
+        "SlotK": geo.SLOT_K,
+        "SlotV": geo.SLOT_V,
+        "FirstHeadSlot": geo.FIRST_HEAD_SLOT,
+        "LenW": g.len_w,
+        "Heads": g.slots,
+        "HeadW": g.head_w,
+        "TokenW": width(g.vocab),
+        "PosW": width(g.context),
+        "Vocab": g.vocab,
+        "Context": g.context,
+        "XTiles": x_tiles,
+        "XTileW": width(x_tiles),
+        "TokAddrW": width(g.vocab * x_tiles),
+        "PosAddrW": width(g.context * x_tiles),
+        "HasPos": int(not g.rotary),
+        "NormPasses": g.norm_passes,
+        "NormWait": g.norm_wait,
+        "NormSumW": max(square_sum.bit_length(), 31 + width(g.cols)),
+        "Eps": qm.eps_int_final,
+        "Bump": int(bump is not None),
+        "BumpShift": qm.bump_shift,
+        "BumpW": 1 if bump is None else max(int(bump.max()).bit_length(), 1),
+        "Rope": int(g.rotary),
+        "RopePasses": g.rope_passes,
+        "RopeLatency": g.rope_latency,
+        "RopePeriod": g.rope_period,
+        "RopePeriodW": width(g.rope_period),
+        "RopeAddrW": width(g.context * g.rope_period),
+        "FracBits": quant["score_frac_bits"],
+        "ScoreTiles": score_tiles,
+        "ScoreTileW": width(score_tiles),
+        "ScoreCountW": width(g.cols) + 1,
+        "ProbSumW": max(
+            (g.context * (2 ** quant["prob_bits"] - 1)).bit_length(),
+            quant["prob_bits"] + width(g.cols),
+        ),
+        "RecipWait": max(0, recip_wait),
+        "LogitTiles": logit_tiles,
+        "LogitTileW": width(logit_tiles),
+        "NoiseW": 20,
+    }
+
+
+def build(qm: QuantModel, rows: int, cols: int) -> Spec:
+    """Derive the whole machine for `qm` on an array of rows x cols."""
+    g = Geometry.of(qm, rows, cols)
+    builder = program.build(qm, g)
+    p = parameters(qm, g, builder)
+    widths = memory.field_widths(g, p["AddrW"], p["ParamW"], p["SlotW"])
+    steps = builder.steps
+    issue, issue_fields = memory.program_rom(
+        "rom_issue", "program of the sequencer", program.ISSUE_FIELDS, steps, widths
+    )
+    finish, finish_fields = memory.program_rom(
+        "rom_finish", "program of the vector unit", program.FINISH_FIELDS, steps, widths
+    )
+    shifts, biases = memory.parameters(builder, g)
+    shift = Rom("rom_shift", g.cols * 5, memory.pack_rows(shifts, 5), "accumulator shifts")
+    bias = Rom(
+        "rom_bias", g.cols * p["BiasW"], memory.pack_rows(biases, p["BiasW"]), "biases, guard units"
+    )
+    tok = Rom("rom_tok", g.cols * 16, memory.embedding_words(qm.embed_tok, g), "token embedding")
+    tables = {rom.name: rom for rom in memory.table_roms(qm, p["BumpW"])}
+    instances = [
+        single(issue, "issue_step", "issue_word", p["StepW"]),
+        single(finish, "finish_step", "finish_word", p["StepW"]),
+        single(shift, "shift_addr", "shift_data"),
+        single(bias, "bias_addr", "bias_data"),
+        single(tok, "tok_addr", "tok_data"),
+        single(tables["rom_rsqrt"], "rsqrt_addr", "rsqrt_data"),
+        single(tables["rom_recip"], "recip_addr", "recip_data"),
+        single(tables["rom_gumbel"], "gumbel_addr", "gumbel_data"),
+        *lane_instances(tables["rom_exp2"], "exp2", g.cols),
+    ]
+    roms, absent = [issue, finish, shift, bias, tok, *tables.values()], []
+    if "rom_bump" in tables:
+        instances += lane_instances(tables["rom_bump"], "bump", g.cols)
+    else:
+        absent.append("bump_data")
+    if g.rotary:
+        for name in ("cos", "sin"):
+            words = memory.rotary_words(qm.tables[name], g)
+            rom = Rom(f"rom_{name}", g.cols // 2 * 16, words, f"{name} of the rotation, Q1.14")
+            roms.append(rom)
+            instances.append(single(rom, "rope_addr", f"{name}_data"))
+        absent.append("pos_data")
+    else:
+        pos = Rom("rom_pos", g.cols * 16, memory.embedding_words(qm.embed_pos, g), "positions")
+        roms.append(pos)
+        instances.append(single(pos, "pos_addr", "pos_data"))
+        absent += ["cos_data", "sin_data"]
+    roms += memory.weight_roms(builder, g, p["WeightW"])
+    return Spec(qm, g, builder, p, roms, instances, absent, issue_fields, finish_fields, traces(p))

@@ -1,0 +1,78 @@
+// The share of one array row in the KV cache, which is the weight bank of attention.
+//
+// Purpose   K lies transposed: the word of a wave holds, for one channel i with i mod Rows == Row,
+//           Cols consecutive positions t. V lies straight: the word holds, for one position t with
+//           t mod Rows == Row, Cols consecutive channels. A new K element is therefore one column
+//           of a word, a new V tile is a whole word of one row.
+// Params    Rows, Cols, Row: array shape and this bank's row. W: bits per element. Depth, AddrW.
+//           SubW, GroupW as in operand_bank.
+// Latency   raddr_i -> rdata_o: 2 cycles. Write to read: the next cycle.
+// It does not compute addresses (see kv_writer).
+`default_nettype none
+
+module kv_bank #(
+    parameter integer Rows   = 8,
+    parameter integer Cols   = 16,
+    parameter integer Row    = 0,
+    parameter integer W      = 8,
+    parameter integer Depth  = 256,
+    parameter integer AddrW  = 8,
+    parameter integer SubW   = 1,
+    parameter integer GroupW = 1,
+    parameter integer RowW   = 3,
+    parameter integer ColW   = 4
+) (
+    input  wire              clk_i,
+    // write port: V writes the whole tile into row `wrow`, K one element into column `wcol`
+    input  wire              we_i,
+    input  wire              wis_v_i,
+    input  wire [ AddrW-1:0] waddr_i,
+    input  wire [  SubW-1:0] wsub_i,
+    input  wire [GroupW-1:0] wgroup_i,
+    input  wire [  RowW-1:0] wrow_i,
+    input  wire [  ColW-1:0] wcol_i,
+    input  wire [Cols*W-1:0] wdata_i,
+    // read port
+    input  wire [ AddrW-1:0] raddr_i,
+    output wire [Cols*W-1:0] rdata_o
+);
+  localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
+  localparam integer Lane = Row % Cols;
+  localparam integer GROUP_INT = Row / Cols;
+  localparam [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
+  localparam [RowW-1:0] ROW = Row[RowW-1:0];
+
+  reg  [Cols*W-1:0] mem      [0:Depth-1];
+  reg  [Cols*W-1:0] read_q;
+  reg  [Cols*W-1:0] rdata_q;
+
+  wire [ Sub*W-1:0] mine;  // this row's elements of a K tile
+  wire [     W-1:0] element;
+  wire [  Cols-1:0] col_en;
+
+  for (genvar s = 0; s < Sub; s = s + 1) begin : g_sub
+    assign mine[s*W+:W] = wdata_i[(s*Rows+Lane)*W+:W];
+  end
+  assign element = mine[wsub_i*W+:W];
+
+  for (genvar c = 0; c < Cols; c = c + 1) begin : g_col
+    localparam [ColW-1:0] COL = c[ColW-1:0];
+    assign col_en[c] = we_i && (wis_v_i ? (wrow_i == ROW) : (wgroup_i == GROUP && wcol_i == COL));
+  end
+
+  initial begin
+    for (integer i = 0; i < Depth; i = i + 1) mem[i] = {(Cols * W) {1'b0}};
+  end
+
+  always_ff @(posedge clk_i) begin
+    for (integer c = 0; c < Cols; c = c + 1) begin
+      if (col_en[c]) mem[waddr_i][c*W+:W] <= wis_v_i ? wdata_i[c*W+:W] : element;
+    end
+    read_q  <= mem[raddr_i];
+    rdata_q <= read_q;
+  end
+
+  assign rdata_o = rdata_q;
+endmodule
+
+`default_nettype wire

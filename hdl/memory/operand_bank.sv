@@ -1,0 +1,77 @@
+// The share of one array row in an operand memory: elements e of every vector with e mod Rows == Row.
+//
+// Purpose   The vector unit writes tiles of Cols elements; the array reads waves of Rows elements,
+//           one per row. One memory word is max(Rows, Cols) elements of a vector, spread over all
+//           rows: with Cols >= Rows a row holds Sub = Cols/Rows elements of a word, with Rows > Cols
+//           it holds one element, written by the tile `group` in which it falls.
+// Params    Rows, Cols: array shape, one a multiple of the other. Row: this bank's row.
+//           ZeroFill: a write of group 0 clears the other groups of its word (vectors that grow).
+//           W: bits per element. Words: depth. WordW, SubW, GroupW: address widths (>= 1).
+// Latency   raddr_word_i, raddr_sub_i -> rdata_o: 2 cycles. Write to read: the next cycle.
+// It does not know which vectors lie where, and does not detect hazards (see scoreboard).
+`default_nettype none
+
+module operand_bank #(
+    parameter integer Rows   = 8,
+    parameter integer Cols   = 16,
+    parameter integer Row      = 0,
+    parameter integer ZeroFill = 0,
+    parameter integer W        = 16,
+    parameter integer Words  = 64,
+    parameter integer WordW  = 6,
+    parameter integer SubW   = 1,
+    parameter integer GroupW = 1
+) (
+    input  wire              clk_i,
+    // write port: one tile
+    input  wire              we_i,
+    input  wire [ WordW-1:0] waddr_word_i,
+    input  wire [GroupW-1:0] waddr_group_i,
+    input  wire [  Cols-1:0] wlane_en_i,
+    input  wire [Cols*W-1:0] wdata_i,
+    // read port: this row's element of one wave
+    input  wire [ WordW-1:0] raddr_word_i,
+    input  wire [  SubW-1:0] raddr_sub_i,
+    output wire [     W-1:0] rdata_o
+);
+  localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
+  localparam integer Lane = Row % Cols;
+  localparam integer GROUP_INT = Row / Cols;
+  localparam [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
+
+  wire               group_hit = waddr_group_i == GROUP;
+  wire               clear = ZeroFill != 0 && waddr_group_i == {GroupW{1'b0}};
+  wire [  Sub*W-1:0] word;
+  reg  [  SubW-1:0]  sub_q;
+  reg  [     W-1:0]  rdata_q;
+
+  for (genvar s = 0; s < Sub; s = s + 1) begin : g_sub
+    reg [W-1:0] mem[0:Words-1];
+    reg [W-1:0] read_q;
+
+    initial begin
+      for (integer i = 0; i < Words; i = i + 1) mem[i] = {W{1'b0}};
+    end
+
+    always_ff @(posedge clk_i) begin
+      if (we_i && (clear || (group_hit && wlane_en_i[s*Rows+Lane]))) begin
+        mem[waddr_word_i] <= group_hit ? wdata_i[(s*Rows+Lane)*W+:W] : {W{1'b0}};
+      end
+      read_q <= mem[raddr_word_i];
+    end
+
+    assign word[s*W+:W] = read_q;
+  end
+
+  always_ff @(posedge clk_i) begin
+    sub_q   <= raddr_sub_i;
+    rdata_q <= word[sub_q*W+:W];
+  end
+
+  assign rdata_o = rdata_q;
+
+  // lanes of the other rows pass by
+  wire unused = &{1'b0, wdata_i, wlane_en_i};
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,83 @@
+// How much of every vector has been written: the one place where data hazards are decided.
+//
+// Purpose   A slot is a vector in a memory (residual, q, hidden, ... ). The sequencer clears a slot
+//           when the step that writes it begins; writers add elements, and the last one completes
+//           it. A wave may read when its elements are there, or the slot is complete.
+// Params    Slots: number of slots; slot 0 is always complete, slot 1 is complete when not busy_i.
+//           SlotW, LenW: widths of a slot number and of an element count. Events: writers.
+// Latency   events and clears are seen by ready_o and gate_ready_o in the next cycle.
+// It does not know addresses; two writers never add to one slot in the same cycle.
+`default_nettype none
+
+module scoreboard #(
+    parameter integer Slots  = 12,
+    parameter integer SlotW  = 4,
+    parameter integer LenW   = 9,
+    parameter integer Events = 5
+) (
+    input  wire                    clk_i,
+    input  wire                    rst_i,
+    input  wire                    busy_i,
+    // a step that writes `clear_slot` begins
+    input  wire                    clear_i,
+    input  wire [       SlotW-1:0] clear_slot_i,
+    // writers: elements that are readable from the next cycle on
+    input  wire [      Events-1:0] event_valid_i,
+    input  wire [Events*SlotW-1:0] event_slot_i,
+    input  wire [ Events*LenW-1:0] event_amount_i,
+    input  wire [      Events-1:0] event_final_i,
+    // queries of the sequencer
+    input  wire [       SlotW-1:0] slot_i,
+    input  wire [        LenW-1:0] need_i,
+    output wire                    ready_o,
+    input  wire [       SlotW-1:0] gate_slot_i,
+    output wire                    gate_ready_o,
+    output wire [       Slots-1:0] complete_o
+);
+  wire [Slots*LenW-1:0] count;
+  wire [     Slots-1:0] complete;
+
+  assign count[2*LenW-1:0] = {(2 * LenW) {1'b0}};
+  assign complete[0] = 1'b1;
+  assign complete[1] = !busy_i;
+
+  for (genvar s = 2; s < Slots; s = s + 1) begin : g_slot
+    localparam [SlotW-1:0] SLOT = s[SlotW-1:0];
+    reg [LenW-1:0] count_q, count_d;
+    reg complete_q, complete_d;
+
+    always_comb begin
+      count_d    = count_q;
+      complete_d = complete_q;
+      for (integer e = 0; e < Events; e = e + 1) begin
+        if (event_valid_i[e] && event_slot_i[e*SlotW+:SlotW] == SLOT) begin
+          count_d    = count_q + event_amount_i[e*LenW+:LenW];
+          complete_d = event_final_i[e];
+        end
+      end
+      if (clear_i && clear_slot_i == SLOT) begin
+        count_d    = {LenW{1'b0}};
+        complete_d = 1'b0;
+      end
+    end
+
+    always_ff @(posedge clk_i) begin
+      if (rst_i) begin
+        count_q    <= {LenW{1'b0}};
+        complete_q <= 1'b0;
+      end else begin
+        count_q    <= count_d;
+        complete_q <= complete_d;
+      end
+    end
+
+    assign count[s*LenW+:LenW] = count_q;
+    assign complete[s] = complete_q;
+  end
+
+  assign ready_o = complete[slot_i] || count[slot_i*LenW+:LenW] >= need_i;
+  assign gate_ready_o = complete[gate_slot_i];
+  assign complete_o = complete;
+endmodule
+
+`default_nettype wire
