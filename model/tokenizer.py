@@ -44,8 +44,8 @@ class Tokenizer:
         if unseen:
             what = "characters" if self.kind == "char" else "words"
             raise UserError(
-                f"the tokenizer has not seen the {what} {_listed(unseen)}; "
-                f"use only {_listed(self.vocab)}, or train on a text that has them"
+                f"the tokenizer has not seen the {what} {self._listed(unseen)}; "
+                f"use only {self._listed(self.vocab)}, or train on a text that has them"
             )
         return [self.ids[token] for token in tokens]
 
@@ -68,8 +68,9 @@ class Tokenizer:
             raise ValueError("a tokenizer's vocab must be a list of strings")
         return cls(data["kind"], vocab)
 
-
-def _listed(tokens: Sequence[str], most: int = 100) -> str:
-    """Tokens in quotes, on one line, cut after `most`."""
-    shown = ", ".join(repr(token) for token in tokens[:most])
-    return shown + (f" and {len(tokens) - most} more" if len(tokens) > most else "")
+    def _listed(self, tokens: Sequence[str], most: int = 20) -> str:
+        """Tokens on one line: all characters as one string, or the first words."""
+        if self.kind == "char":
+            return repr("".join(tokens[:200]))
+        shown = " ".join(tokens[:most]).replace(NEWLINE, "\\n")
+        return f"'{shown}'" + (f" and {len(tokens) - most} more" if len(tokens) > most else "")

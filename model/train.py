@@ -63,11 +63,7 @@ def _steps(
         while run.step < total:
             batch = task.train_batch(runs.generator(config.train.seed, runs.BATCH, run.step))
             loss = transformer.loss_and_gradients(run.params, *batch, config.model, grads)
-            if not math.isfinite(loss):
-                raise UserError(
-                    f"the loss is {loss} at step {run.step}: make train.learning_rate smaller "
-                    f"({config.train.learning_rate} now) and train again"
-                )
+            _check_finite(loss, run.step, config)
             run.optimizer.update(run.params, grads, config.train, run.step)
             run.step += 1
             run.loss_sum += loss
@@ -84,6 +80,14 @@ def _steps(
                 raise Interrupted(f"interrupted at step {run.step} of {total}; run again to go on")
 
 
+def _check_finite(loss: float, step: int, config: Config) -> None:
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the loss is {loss} at step {step}: make train.learning_rate smaller "
+            f"({config.train.learning_rate} now) and train again"
+        )
+
+
 def _line(record: dict) -> str:
     """An evaluation for the eye."""
     text = (
@@ -96,6 +100,7 @@ def _line(record: dict) -> str:
 def _evaluate(config: Config, folder: Path, task: tasks.Task, run: runs.Run) -> None:
     """Add a record to the run, and save the weights if they are the best so far."""
     loss = evaluate.loss(run.params, task, config.model, windows=evaluate.WINDOWS)
+    _check_finite(loss, run.step, config)
     record = {
         "step": run.step,
         "train_loss": run.loss_sum / run.loss_count,
