@@ -184,4 +184,4 @@ def test_command_line(text: Path, tmp_path: Path) -> None:
     )
     assert wrong.returncode == 2
     assert wrong.stderr.count("\n") == 1
-    assert "'é'" in wrong.stderr
+    assert "'Qé'" in wrong.stderr
