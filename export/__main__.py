@@ -23,12 +23,8 @@ def main() -> None:
     print(f"widths      accumulator {p['AccW']}, weights {p['WeightW']}, KV cache {p['KvW']} bits")
     bits = sum(rom.width * len(rom.words) for rom in machine.roms)
     print(f"memory      {bits / 1024:.0f} kbit of ROM in {len(machine.roms)} modules")
-    print(
-        f"program     {len(machine.builder.steps)} steps, {machine.builder.weight_words} waves of weights"
-    )
-    print(
-        f"floor       {g.weight_macs() / (g.rows * g.cols):.0f} cycles a token, without attention"
-    )
+    print(f"program     {len(machine.builder.steps)} steps")
+    print(f"floor       {g.weight_macs() / (g.rows * g.cols):.0f} cycles a token before attention")
     print(f"written     {out}")
 
 

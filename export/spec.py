@@ -1,4 +1,4 @@
-"""Everything that is rendered, as plain numbers: parameters of the modules, ROMs and their wiring."""
+"""Everything that is rendered, as plain numbers: module parameters, ROMs and their wiring."""
 
 from __future__ import annotations
 

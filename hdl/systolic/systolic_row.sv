@@ -69,6 +69,8 @@ module systolic_row #(
     output wire [   Cols*AccW-1:0] psum_o
 );
   localparam integer BW = (WeightW > KvW) ? WeightW : KvW;
+  localparam integer OpAddrW = (OpWords > 1) ? $clog2(OpWords) : 1;
+  localparam integer ProbAddrW = (ProbWords > 1) ? $clog2(ProbWords) : 1;
 
   // the wave moves down
   reg [OpWordW-1:0] word_q;
@@ -105,17 +107,17 @@ module systolic_row #(
       .Row(Row),
       .W(ActW),
       .Words(OpWords),
-      .WordW(OpWordW),
+      .WordW(OpAddrW),
       .SubW(SubW),
       .GroupW(GroupW)
   ) u_operand_bank (
       .clk_i(clk_i),
       .we_i(op_we_i),
-      .waddr_word_i(op_word_i),
+      .waddr_word_i(op_word_i[OpAddrW-1:0]),
       .waddr_group_i(op_group_i),
       .wlane_en_i(op_lane_en_i),
       .wdata_i(op_data_i),
-      .raddr_word_i(wave_word_i),
+      .raddr_word_i(wave_word_i[OpAddrW-1:0]),
       .raddr_sub_i(wave_sub_i),
       .rdata_o(op)
   );
@@ -127,17 +129,17 @@ module systolic_row #(
       .ZeroFill(1),
       .W(ProbW),
       .Words(ProbWords),
-      .WordW(OpWordW),
+      .WordW(ProbAddrW),
       .SubW(SubW),
       .GroupW(GroupW)
   ) u_prob_bank (
       .clk_i(clk_i),
       .we_i(prob_we_i),
-      .waddr_word_i(prob_word_i),
+      .waddr_word_i(prob_word_i[ProbAddrW-1:0]),
       .waddr_group_i(prob_group_i),
       .wlane_en_i({Cols{1'b1}}),
       .wdata_i(prob_data_i),
-      .raddr_word_i(wave_word_i),
+      .raddr_word_i(wave_word_i[ProbAddrW-1:0]),
       .raddr_sub_i(wave_sub_i),
       .rdata_o(prob)
   );
@@ -168,6 +170,9 @@ module systolic_row #(
   );
 
   assign weight_addr_o = wave_addr_i;
+
+  // one address bus serves memories of different depths
+  wire unused = &{1'b0, wave_word_i, op_word_i, prob_word_i};
 
   always_ff @(posedge clk_i) begin
     weight_q   <= weight_data_i;
