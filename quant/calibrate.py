@@ -38,8 +38,10 @@ class Statistics:
         self._rows: dict[str, int] = {}
 
     def note(self, stage: str, value: Array) -> None:
-        """Take in the values of one chunk."""
+        """Take in the values of one chunk; UserError when they are not finite."""
         flat = value.reshape(-1)
+        if not np.isfinite(flat).all():
+            raise UserError(f"{stage} is not finite in the float model; train it again")
         self.absmax[stage] = max(self.absmax.get(stage, 0.0), float(np.abs(flat).max()))
         stride = max(1, flat.size // SAMPLES) | 1  # odd, so that no channel is left out
         self._samples.setdefault(stage, []).append(flat[::stride].copy())
@@ -72,9 +74,6 @@ def collect(folded: Folded, windows: Array) -> Statistics:
     statistics = Statistics()
     for start in range(0, len(windows), CHUNK):
         forward(folded, windows[start : start + CHUNK], statistics.note)
-    for stage, value in statistics.absmax.items():
-        if not math.isfinite(value):
-            raise UserError(f"{stage} is not finite in the float model; train it again")
     return statistics
 
 

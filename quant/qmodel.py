@@ -111,11 +111,10 @@ class QuantModel:
 
     def temperature_register(self, temperature: float) -> int:
         """The u16 register value of a real temperature; 0 is greedy. Raises UserError."""
-        register = int(temperature * 2 ** (self.logit_frac + 2) + 0.5) if temperature >= 0 else -1
-        if not 0 <= register <= 0xFFFF:
-            top = 0xFFFF / 2 ** (self.logit_frac + 2)
-            raise UserError(f"temperature {temperature}: choose one from 0 to {top:.2f}")
-        return register
+        one = 2 ** (self.logit_frac + 2)
+        if not 0 <= temperature <= 0xFFFF / one:
+            raise UserError(f"temperature {temperature}: choose one from 0 to {0xFFFF / one:.2f}")
+        return int(temperature * one + 0.5)
 
     def steps(self) -> Iterator[StepInfo]:
         """All matrix steps in the order of execution, with their worst cases."""

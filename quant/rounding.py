@@ -56,19 +56,18 @@ def output_error(weight: Array, codes: Array, fracs: Array, gram: Array) -> Arra
     return np.einsum("oi,ij,oj->o", delta, gram, delta, optimize=True)
 
 
-def choose(weight: Array, bits: int, gram: Array, frac_max: int | None = None) -> tuple:
-    """(codes int8 [out, in], fracs int64 [out]): the better scale for each output."""
+def choose(
+    weight: Array, bits: int, gram: Array, frac_max: int | None = None
+) -> tuple[Array, Array]:
+    """(codes int8 [out, in], fracs int64 [out]): for each output the scale of least error."""
     least = covering_fracs(weight, bits)
-    best_codes, best_fracs, best_error = None, None, None
+    tried = []
     for extra in range(FRAC_CANDIDATES):
         fracs = least + extra if frac_max is None else np.minimum(least + extra, frac_max)
         codes = compensated(weight, fracs, bits, gram)
-        error = output_error(weight, codes, fracs, gram)
-        if best_error is None:
-            best_codes, best_fracs, best_error = codes, fracs, error
-            continue
-        better = error < best_error
-        best_codes = np.where(better[:, None], codes, best_codes)
-        best_fracs = np.where(better, fracs, best_fracs)
-        best_error = np.minimum(error, best_error)
-    return best_codes.astype(np.int8), best_fracs
+        tried.append((codes, fracs, output_error(weight, codes, fracs, gram)))
+    best = np.argmin([error for _, _, error in tried], axis=0)  # [out]
+    rows = np.arange(len(weight))
+    codes = np.stack([codes for codes, _, _ in tried])[best, rows]
+    fracs = np.stack([fracs for _, fracs, _ in tried])[best, rows]
+    return codes.astype(np.int8), fracs

@@ -1,0 +1,50 @@
+"""Small configs and models for the tests of quant/."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from configs.schema import Config, parse
+from quant.golden import Trace
+
+BASE = {"d_model": 12, "n_heads": 3, "n_layers": 2, "d_ff": 20, "context": 9, "bias": True}
+OPTIONS = {
+    "norm": ("layernorm", "rmsnorm"),
+    "activation": ("relu", "gelu"),
+    "positions": ("learned", "sinusoidal", "rotary"),
+    "tied_head": (True, False),
+    "bias": (True, False),
+}
+ALL_KINDS = [
+    dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())
+]
+
+
+def small(quant: dict | None = None, **model: object) -> Config:
+    """A config of a model small enough for plain Python."""
+    return parse("small", {"model": BASE | model, "quant": quant or {}})
+
+
+def kind_name(kind: dict) -> str:
+    """A test id of an entry of ALL_KINDS."""
+    flags = [name for name in ("tied_head", "bias") if kind[name]]
+    return "-".join([kind["norm"], kind["activation"], kind["positions"], *flags])
+
+
+def first_difference(want: dict, got: Trace) -> str | None:
+    """None when two traces of a step are equal in every element; else what differs first."""
+    if set(want) != set(got):
+        return f"stages {sorted(set(want) ^ set(got))}"
+    for name in want:
+        a, b = np.array(want[name]), np.asarray(got[name])
+        if b.dtype.kind != "i":
+            return f"{name}: {b.dtype} is no integer type"
+        if a.shape != b.shape:
+            return f"{name}: shape {a.shape} and {b.shape}"
+        if (a != b).any():
+            where = np.argwhere(np.atleast_1d(a != b))[0]
+            index = tuple(int(i) for i in where)
+            return f"{name}{list(index)}: {np.atleast_1d(a)[index]} and {np.atleast_1d(b)[index]}"
+    return None

@@ -1,0 +1,76 @@
+"""Folding and smoothing change no logit of the float model, whatever its options."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from model import transformer
+from quant import calibrate
+from quant.fold import fold
+from quant.folded import forward
+from quant.random import random_params
+from quant.smooth import smooth
+from tests.quant.helpers import ALL_KINDS, kind_name, small
+
+VOCAB = 13
+TOLERANCE = 1e-5
+
+
+def setting(kind: dict, seed: int = 8):
+    """Config, float64 parameters, tokens, and the logits to keep."""
+    config = small(**kind)
+    params = random_params(config, seed, VOCAB)
+    tokens = np.random.default_rng(seed).integers(0, VOCAB, (4, config.model.context))
+    return config, params, tokens, transformer.forward(params, tokens, config.model)
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=kind_name)
+def test_folding_is_exact(kind: dict) -> None:
+    config, params, tokens, want = setting(kind)
+    got = forward(fold(params, config.model), tokens)
+    assert np.abs(got - want).max() < TOLERANCE
+    assert np.ptp(want) > 1
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS, ids=kind_name)
+def test_smoothing_is_exact_and_evens_out_the_cache(kind: dict) -> None:
+    config, params, tokens, want = setting(kind)
+    folded = fold(params, config.model)
+    smoothed = smooth(folded, calibrate.collect(folded, tokens))
+    assert np.abs(forward(smoothed, tokens) - want).max() < TOLERANCE
+    stats = calibrate.collect(smoothed, tokens)
+    for layer in range(config.model.n_layers):
+        low, high = stats.channel_range(f"layers.{layer}.v")
+        assert np.allclose(high, high[0])
+        assert np.allclose(low, -high)
+
+
+def test_float32_parameters_fold_too() -> None:
+    config, params, tokens, _ = setting(ALL_KINDS[0])
+    single = transformer.Params(params.flat.astype(np.float32), params.shapes)
+    want = transformer.forward(single, tokens, config.model)
+    assert np.abs(forward(fold(single, config.model), tokens) - want).max() < 1e-4
+
+
+def test_the_residual_of_a_folded_layernorm_model_is_centred() -> None:
+    config, params, tokens, _ = setting(ALL_KINDS[0])
+    assert config.model.norm == "layernorm"
+    means = {}
+
+    def note(stage: str, value: np.ndarray) -> None:
+        if stage == "embed" or stage.endswith("residual"):
+            means[stage] = np.abs(value.mean(axis=-1)).max()
+
+    forward(fold(params, config.model), tokens, note)
+    assert len(means) == 1 + 2 * config.model.n_layers
+    assert max(means.values()) < 1e-12
+
+
+def test_the_comparison_itself_can_fail() -> None:
+    config, params, tokens, want = setting(ALL_KINDS[0])
+    folded = fold(params, config.model)
+    wrong = dataclasses.replace(folded, eps=folded.eps * 10)
+    assert np.abs(forward(wrong, tokens) - want).max() > TOLERANCE

@@ -1,0 +1,219 @@
+"""From float to integers: formats hold what was seen, rounding helps, nonsense is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs import schema
+from configs.cli import UserError
+from configs.schema import Config
+from model import checkpoint, tasks, transformer
+from quant import calibrate, pipeline, qmodel, rounding, score
+from quant.fold import fold
+from quant.folded import forward
+from quant.golden import GoldenModel
+from quant.qformat import QFormat
+from quant.quantize import encode_bias, quantize
+from quant.random import random_model, random_params
+from tests.quant.helpers import ALL_KINDS, kind_name, small
+
+VOCAB = 11
+TOKENIZER = {"kind": "word", "vocab": [f"t{i}" for i in range(VOCAB)]}
+WIDE = {"act_bits": 16, "kv_bits": 16, "score_frac_bits": 8, "prob_bits": 15}
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS[::3], ids=kind_name)
+def test_integers_follow_the_float_model(kind: dict) -> None:
+    config = small(WIDE, **kind)
+    params = random_params(config, 31, VOCAB)
+    golden = GoldenModel(random_model(config, 31, VOCAB))
+    tokens = np.random.default_rng(31).integers(0, VOCAB, (20, 9))
+    real = transformer.forward(params, tokens, config.model)
+    error = golden.forward(tokens) / 2.0**golden.qm.logit_frac - real
+    assert error.std() < 0.03 * real.std()
+
+
+def test_more_bits_are_closer() -> None:
+    config = small()
+    params = random_params(config, 32, VOCAB)
+    tokens = np.random.default_rng(32).integers(0, VOCAB, (20, 9))
+    real = transformer.forward(params, tokens, config.model)
+    errors = []
+    for bits in (3, 4, 6, 8):
+        qm = random_model(small({"weight_bits": bits, **WIDE}), 32, VOCAB)
+        assert np.abs(qm.layers[0].q.weight).max() < 2 ** (bits - 1)
+        errors.append((GoldenModel(qm).forward(tokens) / 2.0**qm.logit_frac - real).std())
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < errors[0] / 8
+
+
+def test_the_residual_keeps_its_headroom() -> None:
+    config = small()
+    folded = fold(random_params(config, 33, VOCAB), config.model)
+    tokens = np.random.default_rng(33).integers(0, VOCAB, (8, 9))
+    stats = calibrate.collect(folded, tokens)
+    formats = calibrate.choose_formats(folded, stats, config.quant)
+    peaks: list[float] = []
+
+    def note(stage: str, value: np.ndarray) -> None:
+        if stage == "embed" or stage.endswith(("residual", "delta")):
+            peaks.append(float(np.abs(value).max()))
+
+    forward(folded, tokens, note)
+    fmt = formats["embed"]
+    assert 1.25 * max(peaks) <= fmt.max_int * fmt.step
+    assert 1.25 * max(peaks, default=0) > fmt.max_int * fmt.step / 4  # and no bit is wasted
+
+
+@pytest.mark.parametrize("bits", [4, 8, 12])
+def test_covering_frac_is_the_largest_that_holds(bits: int) -> None:
+    for absmax in (1e-3, 0.49, 0.5, 1.0, 3.99, 4.0, 100.0):
+        frac = calibrate.covering_frac(absmax, bits)
+        top = QFormat(bits, frac).max_int
+        assert absmax * 2.0**frac <= top
+        assert absmax * 2.0 ** (frac + 1) > top or frac == 2 * bits
+    assert calibrate.covering_frac(0.0, bits) == bits - 1
+
+
+def test_best_frac_clips_an_outlier_and_nothing_else() -> None:
+    rng = np.random.default_rng(34)
+    even = rng.uniform(-0.9, 0.9, 4000)
+    assert calibrate.best_frac(even, 0.9, 8) == calibrate.covering_frac(0.9, 8)
+    outlier = np.append(even, 1.05)
+    assert calibrate.best_frac(outlier, 1.05, 8) == calibrate.covering_frac(1.05, 8) + 1
+
+
+def test_qformat() -> None:
+    fmt = QFormat(8, 4)
+    assert fmt.encode(np.array([0.03125, -0.03125, 9.0, -9.0])).tolist() == [1, 0, 127, -127]
+    assert fmt.decode(np.array([-16, 8])).tolist() == [-1.0, 0.5]
+    assert (QFormat(12, 12, False).max_int, QFormat(12, 12, False).min_int) == (4095, 0)
+    assert (str(fmt), str(QFormat(12, 0, False))) == ("s8.4", "u12.0")
+
+
+def test_compensated_rounding_beats_nearest_on_its_inputs() -> None:
+    rng = np.random.default_rng(35)
+    mixing = rng.normal(size=(6, 24))
+    x = rng.normal(size=(500, 6)) @ mixing + 0.1 * rng.normal(size=(500, 24))
+    gram = x.T @ x / len(x)
+    weight = rng.normal(size=(10, 24))
+    fracs = rounding.covering_fracs(weight, 4)
+    plain = rounding.nearest(weight, fracs, 4)
+    better = rounding.compensated(weight, fracs, 4, gram)
+    before = rounding.output_error(weight, plain, fracs, gram)
+    after = rounding.output_error(weight, better, fracs, gram)
+    assert after.sum() < before.sum() / 3
+    delta = (better - weight * 2.0 ** fracs[:, None]) @ x.T / 2.0 ** fracs[:, None]
+    assert np.allclose((delta**2).mean(axis=1), after)
+    codes, chosen = rounding.choose(weight, 4, gram)
+    assert codes.dtype == np.int8
+    assert (rounding.output_error(weight, codes.astype(float), chosen, gram) <= after + 1e-12).all()
+    assert np.array_equal(rounding.compensated(weight, fracs, 4, np.eye(24)), plain)
+
+
+def test_an_unused_input_and_a_zero_row_do_no_harm() -> None:
+    rng = np.random.default_rng(36)
+    x = rng.normal(size=(50, 8)) * (np.arange(8) != 3)
+    weight = rng.normal(size=(4, 8))
+    weight[2] = 0
+    codes, fracs = rounding.choose(weight, 8, x.T @ x / 50)
+    assert not codes[2].any()
+    assert np.abs(codes * 2.0 ** -fracs[:, None] - weight).max() < 0.1
+
+
+def test_a_dead_model_still_quantises() -> None:
+    config = small()
+    params = random_params(config, 37, VOCAB)
+    for name in ("layers.0.qkv.weight", "layers.1.ffn_up.weight", "layers.1.ffn_up.bias"):
+        params[name][...] = 0
+    params["layers.0.qkv.bias"][...] = 0
+    folded = fold(params, config.model)
+    tokens = np.zeros((2, 9), int)
+    qm = quantize(folded, calibrate.collect(folded, tokens), config.quant, TOKENIZER)
+    assert GoldenModel(qm).forward(tokens).shape == (2, 9, VOCAB)
+
+
+def test_what_cannot_be_quantised_is_named() -> None:
+    config = small()
+    params = random_params(config, 38, VOCAB)
+    folded = fold(params, config.model)
+    tokens = np.zeros((2, 9), int)
+    with pytest.raises(UserError, match="calibration_windows"):
+        calibrate.collect(folded, tokens[:0])
+    with pytest.raises(UserError, match=r"layers\.1\.q: a bias of 1e\+09 does not fit"):
+        encode_bias("layers.1.q", np.array([1e9]), 8)
+    params["layers.1.ffn_up.weight"][2, 3] = np.nan
+    with pytest.raises(UserError, match=r"layers\.1\.ffn_hidden.* not finite"):
+        calibrate.collect(fold(params, config.model), tokens)
+
+
+def test_score_of_known_distributions() -> None:
+    real = np.log(np.array([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]))
+    integer = np.log(np.array([[[0.25, 0.5, 0.25], [0.1, 0.1, 0.8]]]))
+    both = score.summarise(score.compare(real, integer, np.array([[0, 2]])))
+    assert both.tokens == 2
+    assert both.same_argmax == 0.5
+    assert np.isclose(both.loss_increase, np.log(2) / 2)
+    assert np.isclose(both.kl, 0.25 * np.log(2) / 2)
+    assert np.isnan(both.kl_se)
+    masked = score.summarise(score.compare(real, integer, np.array([[-1, 2]])))
+    assert (masked.tokens, masked.same_argmax) == (1, 1.0)
+    assert abs(masked.kl) < 1e-12
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A config whose build folder holds an untrained model."""
+    monkeypatch.setattr(schema, "BUILD_DIR", tmp_path)
+    config = schema.load("tiny")
+    task = tasks.load(config)
+    size = len(task.tokenizer.vocab)
+    params = transformer.empty(config.model, size)
+    params.flat[...] = random_params(config, 1, size).flat
+    saved = checkpoint.Checkpoint(
+        config.model, size, params, task.tokenizer, task.stop_token, "Once", 1, 3.0
+    )
+    checkpoint.save(config.build_dir / "model", saved)
+    return config
+
+
+def test_checkpoint_to_artefact_and_report(trained: Config) -> None:
+    model, task = pipeline.load_trained(trained)
+    qm = pipeline.build(trained, model, task)
+    result = pipeline.report(trained, model, task, qm)
+    qm.save(trained.build_dir / "quant", result)
+    read = qmodel.load(trained.build_dir / "quant")
+    assert qmodel.decode(read, qmodel.encode(read, read.meta["prompt"])) == "Once"
+    assert result["score"]["tokens"] > 1000
+    assert 0 < result["score"]["kl"] < 0.05
+    text = pipeline.describe(result)
+    assert "layers.0.ffn_hidden" in text
+    assert "same argmax" in text
+    again = pipeline.build(trained, model, task)
+    assert np.array_equal(again.layers[0].down.weight, qm.layers[0].down.weight)
+
+
+def test_a_checkpoint_of_another_config_or_text(trained: Config) -> None:
+    other = trained.model_copy(update={"model": trained.model.model_copy(update={"d_ff": 64})})
+    with pytest.raises(UserError, match=r"another \[model\] section"):
+        pipeline.load_trained(other)
+    path = trained.build_dir / "other.txt"
+    path.write_text("abc def " * 400)
+    data = trained.data.model_copy(update={"text": str(path)})
+    with pytest.raises(UserError, match="another text"):
+        pipeline.load_trained(trained.model_copy(update={"data": data}))
+
+
+def test_every_field_of_a_layer_is_kept(tmp_path: Path) -> None:
+    qm = random_model(small(), 39, VOCAB)
+    qm.save(tmp_path / "q")
+    for before, after in zip(qm.layers, qmodel.load(tmp_path / "q").layers, strict=True):
+        for field in dataclasses.fields(before):
+            a, b = getattr(before, field.name), getattr(after, field.name)
+            if dataclasses.is_dataclass(a):
+                a, b = ({k: np.asarray(v).tolist() for k, v in vars(x).items()} for x in (a, b))
+            assert a == b

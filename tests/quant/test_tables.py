@@ -1,0 +1,123 @@
+"""Every entry of every table against 40-digit decimal arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import ROUND_FLOOR, Decimal, getcontext
+
+import numpy as np
+import pytest
+
+from quant import tables
+
+D = Decimal
+HALF = D("0.5")
+PI = D("3.14159265358979323846264338327950288419716939937510")
+
+
+@pytest.fixture(autouse=True)
+def _digits() -> None:
+    getcontext().prec = 40
+
+
+def check(table: np.ndarray, value: Callable[[int], Decimal]) -> None:
+    """Each entry is floor(value + 1/2)."""
+    assert table.dtype == np.int64
+    for index, got in enumerate(table.tolist()):
+        want = int((value(index) + HALF).to_integral_value(ROUND_FLOOR))
+        assert got == want, f"entry {index}: {got}, not {want}"
+
+
+@pytest.mark.parametrize("d_model", [4, 12, 16, 32, 63, 64, 65, 100, 128, 1024])
+def test_rsqrt(d_model: int) -> None:
+    octave = 0
+    while 4**octave < d_model:  # ceil(log2(d) / 2)
+        octave += 1
+    assert tables.norm_octave(d_model) == octave
+    c = D(d_model).sqrt() / 2**octave
+    assert HALF < c <= 1
+    table = tables.rsqrt_table(d_model)
+    assert len(table) == 192
+    assert table.max() <= 2**15
+    check(table, lambda i: 2**15 * c / (1 + (i + HALF) / 64).sqrt())
+
+
+def test_recip() -> None:
+    table = tables.recip_table()
+    assert len(table) == 64
+    check(table, lambda i: 2**15 / (1 + (i + HALF) / 64))
+
+
+@pytest.mark.parametrize(("frac_bits", "prob_bits"), [(2, 6), (5, 12), (4, 7), (8, 15)])
+def test_exp2(frac_bits: int, prob_bits: int) -> None:
+    table = tables.exp2_table(frac_bits, prob_bits)
+    assert len(table) == 2**frac_bits
+    check(table, lambda f: (2**prob_bits - 1) * D(2) ** (D(-f) / 2**frac_bits))
+
+
+def test_gumbel() -> None:
+    def value(index: int) -> Decimal:
+        z, frac = divmod(index, 64)
+        u = (1 + (frac + HALF) / 64) / 2 ** (z + 1)
+        return -1024 * (-(1 - u).ln()).ln()
+
+    table = tables.gumbel_table()
+    assert len(table) == 1024
+    check(table, value)
+
+
+def test_gumbel_of_the_last_octave_continues_the_one_before() -> None:
+    table = tables.gumbel_table().reshape(16, 64)
+    step = table[1:, 0] - table[:-1, 0]
+    assert abs(step[-1] - 1024 * np.log(2)) < 2
+
+
+@pytest.mark.parametrize(("bits", "frac"), [(8, 4), (12, 8), (12, 11), (12, 5), (16, 12)])
+def test_bump(bits: int, frac: int) -> None:
+    shift = tables.bump_shift(bits, frac)
+    covered = 256 << shift
+    assert covered >= min(4 * 2**frac, 2 ** (bits - 1))
+
+    def value(cell: int) -> Decimal:
+        codes = range(cell << shift, (cell + 1) << shift)
+        x = D(codes[0] + codes[-1]) / 2 / 2**frac
+        y = (2 / PI).sqrt() * (x + D("0.044715") * x**3)
+        grown, shrunk = y.exp(), (-y).exp()
+        tanh = (grown - shrunk) / (grown + shrunk)
+        return (x - x * (1 + tanh) / 2) * 2**frac
+
+    table = tables.bump_table(frac, shift)
+    assert len(table) == 256
+    assert table.min() >= 0
+    check(table, value)
+
+
+def _cos_sin(angle: Decimal) -> tuple[Decimal, Decimal]:
+    """Power series after reduction to +-pi."""
+    angle -= 2 * PI * (angle / (2 * PI)).to_integral_value()
+    cos, sin, term = D(0), D(0), D(1)
+    for n in range(60):
+        sign = -1 if n // 2 % 2 else 1
+        if n % 2:
+            sin += sign * term
+        else:
+            cos += sign * term
+        term = term * angle / (n + 1)
+    return cos, sin
+
+
+@pytest.mark.parametrize(("context", "d_head"), [(130, 4), (17, 16)])
+def test_rotary(context: int, d_head: int) -> None:
+    cos, sin = tables.rotary_tables(context, d_head)
+    assert cos.shape == sin.shape == (context, d_head // 2)
+    for position in range(context):
+        pairs = [_cos_sin(position * D(10000) ** (D(-2 * j) / d_head)) for j in range(d_head // 2)]
+        check(cos[position], lambda j, pairs=pairs: 2**14 * pairs[j][0])
+        check(sin[position], lambda j, pairs=pairs: 2**14 * pairs[j][1])
+
+
+def test_the_comparison_itself_can_fail() -> None:
+    table = tables.recip_table()
+    table[17] += 1
+    with pytest.raises(AssertionError, match="entry 17"):
+        check(table, lambda i: 2**15 / (1 + (i + HALF) / 64))
