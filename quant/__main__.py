@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from configs import cli
 from quant import pipeline
 
@@ -22,7 +24,7 @@ def main() -> None:
     folder = config.build_dir / "quant"
     qm.save(folder, result)
     print(pipeline.describe(result))
-    print(f"\nwritten to {folder}")
+    print(f"\nwritten to {os.path.relpath(folder)}")
 
 
 if __name__ == "__main__":
