@@ -148,7 +148,7 @@ class Geometry:
 
     @property
     def rope_latency(self) -> int:
-        return self.rope_passes + 4 if self.rotary else 0
+        return self.rope_passes + 5 if self.rotary else 0
 
     @property
     def rope_period(self) -> int:
