@@ -15,6 +15,7 @@ from quant.calibrate import covering_frac
 Array = np.ndarray
 DAMPING = 0.01  # of the mean input power; keeps unused inputs from taking part
 FRAC_CANDIDATES = 2  # no clipping, and clipping at half of the largest weight
+BLOCK = 32  # columns whose errors reach the later ones in one product
 INPUTS_MAX = 2048  # beyond, plain rounding: the effort grows with the cube
 
 
@@ -36,12 +37,18 @@ def compensated(weight: Array, fracs: Array, bits: int, gram: Array) -> Array:
         return nearest(weight, fracs, bits)
     order = np.argsort(-np.diag(gram), kind="stable")  # the strongest inputs first
     upper = _inverse_factor(gram[np.ix_(order, order)])
-    rest, codes = weight[:, order], np.empty_like(weight)
-    for i, column in enumerate(order):
-        codes[:, column] = nearest(rest[:, i : i + 1], fracs, bits)[:, 0]
-        error = (rest[:, i] - codes[:, column] * 2.0**-fracs) / upper[i, i]
-        rest[:, i + 1 :] -= error[:, None] * upper[i, i + 1 :]
-    return codes
+    scale, top = 2.0**fracs, ops.limit(bits)
+    rest = (weight * scale[:, None]).T[order]  # [in, out], in units of the codes
+    errors = np.empty_like(rest)
+    for start in range(0, len(rest), BLOCK):
+        end = start + BLOCK
+        for i in range(start, min(end, len(rest))):
+            codes = np.clip(np.floor(rest[i] + 0.5), -top, top)
+            errors[i] = (rest[i] - codes) / upper[i, i]
+            rest[i] = codes
+            rest[i + 1 : end] -= upper[i, i + 1 : end, None] * errors[i]
+        rest[end:] -= upper[start:end, end:].T @ errors[start:end]
+    return rest[np.argsort(order)].T
 
 
 def _inverse_factor(gram: Array) -> Array:
