@@ -16,8 +16,9 @@
 //             exp2 table unsigned; recip mantissa 2^15 = 1.0, slot s at [s*16 +: 16] and [s*6 +: 6]
 // Latency:    last score tile to first prob_valid_o: L + 4 cycles, L = ($clog2(C) + 1) / 2;
 //             prob tile n follows n cycles later;
-//             last prob tile to recip_valid_o: L + 6 cycles; recip_* hold until the slot's next
-//             exp2_addr_o to exp2_data_i and recip_addr_o to recip_data_i: one cycle each
+//             last prob tile to recip_valid_o: L + 6 cycles; recip_* hold until the slot's next;
+//             exp2_addr_o to exp2_data_i and recip_addr_o to recip_data_i: one cycle each;
+//             after a reset a recip_* is undefined until the next of its slot
 // Needs:      the last tile of a head comes at least `tiles of the head before` cycles after the
 //             last tile of the head before
 // Does not:   stall, or check the order of tiles.

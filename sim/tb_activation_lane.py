@@ -1,0 +1,31 @@
+"""activation_lane: ReLU and GELU with a random table, and values that only pass."""
+
+import random
+
+import cocotb
+from cocotb.handle import HierarchyObject
+
+from sim.bench import Checker, Table, Timeline, parameters, pick, play
+
+VECTORS = 3000
+
+
+@cocotb.test()
+async def activates(dut: HierarchyObject) -> None:
+    bump = bool(parameters()["Bump"])
+    shift, width = parameters().get("BumpShift", 0), parameters().get("BumpW", 8)
+    table = [random.getrandbits(width) for _ in range(256)]
+    latency, top = (2, 32767) if bump else (1, 32767)
+    edge = min(256 << shift, top)
+    corners = (-top, top, -1, 0, 1, -edge, edge, 1 - edge, edge - 1)
+    vectors = [(pick(corners, -top, top), random.random() < 0.8) for _ in range(VECTORS)]
+    timeline = Timeline(data={"z": 16, "act": 1})
+    for cycle, (z, act) in enumerate(vectors):
+        timeline.at(cycle, z=z & 0xFFFF, act=int(act))
+    tables = [Table("bump", table, 8, width)]
+    record = await play(dut, timeline, ["h_o"], VECTORS + latency, tables)
+    check = Checker("activation_lane")
+    for cycle, (z, act) in enumerate(vectors):
+        h = max(z, 0) - (table[min(abs(z) >> shift, 255)] if bump else 0) if act else z
+        check.lanes(f"h_o of {z}, act {act}", [h], record["h_o"][cycle + latency], 16)
+    check.finish()

@@ -1,0 +1,66 @@
+"""Simulating one static module alone: which files it needs, and the test that its checker fails."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sim import env, runner
+
+HDL = Path(__file__).resolve().parents[2] / "hdl"
+
+# A module's instances, direct and indirect ones.
+NEEDS = {
+    "max_tree": "max4",
+    "requant_lane": "mul saturate",
+    "rope": "mul saturate delay_line",
+    "sum_squares": "mul adder_tree delay_line",
+    "scalar_lut": "normalize delay_line",
+    "softmax": "max4 max_tree adder_tree normalize scalar_lut delay_line",
+    "embed": "saturate scale_index delay_line",
+    "noise": "normalize mul delay_line",
+    "sampler": "max4 max_tree scale_index delay_line",
+}
+CORRUPTED = 7  # number of the comparison whose expected value is spoilt
+
+
+def sources(module: str) -> list[Path]:
+    """The files of `module` and of all that it instantiates."""
+    names = [*NEEDS.get(module, "").split(), module]
+    return [path for name in names for path in HDL.glob(f"*/{name}.sv")]
+
+
+def simulate(
+    module: str, simulator: str, build: Path, parameters: dict[str, int], **extra: str
+) -> runner.Result:
+    """Run sim/tb_<module>.py on `module` with `parameters`."""
+    return runner.run(
+        module,
+        sources(module),
+        f"sim.tb_{module}",
+        simulator=simulator,
+        build_dir=build / "modules",
+        parameters=parameters,
+        env={"PARAMETERS": json.dumps(parameters), **extra},
+    )
+
+
+def cases(*sets: dict[str, int], verilator: int = 1) -> list:
+    """Every parameter set on Icarus, the first few also on Verilator, whose builds are slow."""
+    return [
+        pytest.param(simulator, values, id=f"{simulator}-{_name(values)}")
+        for simulator in env.SIMULATORS
+        for values in (sets if simulator == "icarus" else sets[:verilator])
+    ]
+
+
+def check_fails(module: str, build: Path, parameters: dict[str, int]) -> None:
+    """A corrupted expected value must be found."""
+    with pytest.raises(runner.SimulationError, match="1 mismatches"):
+        simulate(module, "icarus", build, parameters, CORRUPT=str(CORRUPTED))
+
+
+def _name(values: dict[str, int]) -> str:
+    return "-".join(f"{name}{value}" for name, value in values.items()) or "default"

@@ -1,0 +1,28 @@
+"""Softmax: two heads in flight, idle or not, every tile edge, exact latencies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.rtl.modules import cases, check_fails, simulate
+
+pytestmark = pytest.mark.rtl
+
+SETS = (
+    {"C": 16, "Tiles": 8, "FracBits": 5, "ProbBits": 12, "SumW": 19},
+    {"C": 4, "Tiles": 8, "FracBits": 5, "ProbBits": 12, "SumW": 17},
+    {"C": 4, "Tiles": 1, "FracBits": 2, "ProbBits": 15, "SumW": 17},
+    {"C": 6, "Tiles": 3, "FracBits": 8, "ProbBits": 7, "SumW": 14},
+    {"C": 2, "Tiles": 5, "FracBits": 4, "ProbBits": 6, "SumW": 10},
+)
+
+
+@pytest.mark.parametrize(("simulator", "parameters"), cases(*SETS))
+def test_softmax(simulator: str, parameters: dict[str, int], sim_build: Path) -> None:
+    simulate("softmax", simulator, sim_build, parameters)
+
+
+def test_softmax_checker_fails(sim_build: Path) -> None:
+    check_fails("softmax", sim_build, SETS[0])
