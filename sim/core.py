@@ -1,0 +1,256 @@
+"""The whole core in a simulator, compared with the golden model while it runs.
+
+The simulator runs in a process of its own; this one reads the growing trace beside it, and tells
+the bench to stop at the first token that differs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from configs import files
+from configs.cli import UserError
+from quant import qmodel
+from quant.golden import GoldenModel
+from quant.qmodel import QuantModel
+from sim import runner
+from sim.checker import Checker
+from sim.mismatch import Mismatch
+from sim.requests import Request, status_text
+
+WRITER = Path(__file__).parent / "trace_writer.sv"
+MANIFEST_VERSION = 1
+POLL_SECONDS = 0.05
+DRAIN_CYCLES = 200
+ANSWERS, STOP_FILE, TRACE = "answers.json", "stop", "trace.txt"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A rendered machine and the integers that it must reproduce."""
+
+    rtl: Path
+    manifest: dict
+    qm: QuantModel
+
+    @property
+    def multipliers(self) -> int:
+        return int(self.manifest["array"]["multipliers"])
+
+    @property
+    def watchdog(self) -> int:
+        """Cycles in which something must happen: ten times the work of the longest token."""
+        return 10 * max(self.manifest["macs"]["sampled"]) // self.multipliers + 5000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the output stream gave for one request."""
+
+    tokens: list[int]
+    status: int | None
+    reset: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished simulation."""
+
+    machine: Machine
+    requests: list[Request]
+    answers: list[Answer]
+    checker: Checker
+    mismatches: list[Mismatch]  # of trace and answers, in time
+    mismatch_count: int
+    problem: str | None  # timeout, crash, broken stream
+    stopped: bool  # at the first token that differs
+    seconds: float  # of simulation and comparison, without the build
+    simulator: str
+    seed: int
+    waves: Path | None
+    log: Path
+
+    @property
+    def passed(self) -> bool:
+        clean = not self.mismatch_count and not self.problem and not self.stopped
+        return clean and self.checker.covered
+
+
+def load(build_dir: Path, name: str) -> Machine:
+    """The artefacts of a config; UserError says what to run when one is missing or too old."""
+    source, rtl = build_dir / "quant", build_dir / "rtl"
+    hint = f"make rtl CONFIG={name}"
+    qm = qmodel.load(source)
+    path = rtl / "manifest.json"
+    if not path.is_file():
+        raise UserError(f"no Verilog in {rtl}: run '{hint}'")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        version, digest = manifest["version"], manifest["source"]
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is damaged: run '{hint}'") from None
+    if version != MANIFEST_VERSION:
+        raise UserError(f"{path} has version {version}, not {MANIFEST_VERSION}: run '{hint}'")
+    if digest != files.sha256(source / "qmodel.json", source / "qmodel.safetensors"):
+        raise UserError(f"{rtl} was rendered from another {source}: run '{hint}'")
+    return Machine(rtl, manifest, qm)
+
+
+def simulate(
+    machine: Machine,
+    requests: Sequence[Request],
+    *,
+    simulator: str,
+    out: Path,
+    waves: bool = False,
+    seed: int | None = None,
+    on_token: Callable[[int], None] | None = None,
+) -> Outcome:
+    """Run `requests` one after the other in one simulation, in the folder `out`, and compare.
+
+    `on_token` hears the number of tokens that have been compared. Raises UserError when the
+    simulator is not installed, SimulationError when the design does not compile.
+    """
+    where = out / "run"
+    _prepare(machine, requests, where)
+    checker = Checker(GoldenModel(machine.qm), machine.manifest, requests)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(_run, machine, simulator, out, where, waves, seed)
+        try:
+            stopped = _follow(future, where, checker, on_token)
+        except BaseException:
+            (where / STOP_FILE).touch()
+            raise
+    problem, result = None, None
+    try:
+        result = future.result()
+    except runner.SimulationError as error:
+        if not (where / ANSWERS).is_file():
+            raise
+        problem = str(error)
+    data = json.loads((where / ANSWERS).read_text())
+    checker.finish(complete=not stopped)
+    if on_token:
+        on_token(checker.tokens)
+    seconds = time.time() - data["started"]
+    answers = [_answer(entry) for entry in data["answers"]]
+    problems = [data["problem"], *(entry["problem"] for entry in data["answers"]), problem]
+    extra = [] if stopped else _compare_answers(checker, answers)
+    return Outcome(
+        machine=machine,
+        requests=list(requests),
+        answers=answers,
+        checker=checker,
+        mismatches=checker.in_time() + extra,
+        mismatch_count=checker.mismatch_count + len(extra),
+        problem=next((text for text in problems if text), None),
+        stopped=stopped,
+        seconds=seconds,
+        simulator=simulator,
+        seed=result.seed if result else -1,
+        waves=result.waves if result else None,
+        log=where / "sim.log",
+    )
+
+
+def _prepare(machine: Machine, requests: Sequence[Request], where: Path) -> None:
+    """The folder in which the simulation runs: memory images and the job, nothing old."""
+    shutil.rmtree(where, ignore_errors=True)
+    where.mkdir(parents=True)
+    for image in machine.rtl.glob("*.hex"):
+        shutil.copyfile(image, where / image.name)
+    job = {
+        "watchdog": machine.watchdog,
+        "drain": DRAIN_CYCLES,
+        "requests": [request.job() for request in requests],
+    }
+    files.write_json(where / "job.json", job)
+
+
+def _run(
+    machine: Machine, simulator: str, out: Path, where: Path, waves: bool, seed: int | None
+) -> runner.Result:
+    names = (machine.rtl / "files.f").read_text().split()
+    testbench = machine.manifest["testbench"]
+    return runner.run(
+        testbench,
+        [*(machine.rtl / name for name in names), WRITER, machine.rtl / f"{testbench}.sv"],
+        "sim.tb_core",
+        simulator=simulator,
+        build_dir=out,
+        waves=waves,
+        env={"SIM_JOB": str(where.resolve() / "job.json")},
+        seed=seed,
+        test_dir=where,
+    )
+
+
+def _follow(
+    future: Future[runner.Result],
+    where: Path,
+    checker: Checker,
+    on_token: Callable[[int], None] | None,
+) -> bool:
+    """Feed the checker until the simulation has ended; True if it was told to stop early."""
+    trace, place, stopped = where / TRACE, 0, False
+    while True:
+        done = future.done()
+        if trace.is_file():
+            with trace.open() as handle:
+                handle.seek(place)
+                text = handle.read()
+                place = handle.tell()
+            if not stopped:
+                checker.feed(text)
+            if on_token:
+                on_token(checker.tokens)
+        if checker.mismatch_count and not stopped and not done:
+            (where / STOP_FILE).touch()
+            stopped = True
+        if done:
+            return stopped
+        time.sleep(POLL_SECONDS)
+
+
+def _answer(entry: dict) -> Answer:
+    """Beats [data, last, user] to tokens and status."""
+    beats = entry["beats"]
+    closing = [data for data, last, user in beats if last or user]
+    tokens = [data for data, last, user in beats if not (last or user)]
+    return Answer(tokens, closing[0] if closing else None, entry["reset"])
+
+
+def _compare_answers(checker: Checker, answers: Sequence[Answer]) -> list[Mismatch]:
+    """The output stream against the golden model's tokens and status."""
+    result = []
+    for number, run in enumerate(checker.runs):
+        got = answers[number] if number < len(answers) else Answer([], None, False)
+        if got.reset:  # the golden model went on; what came must be a beginning of it
+            if got.tokens == run.tokens[: len(got.tokens)]:
+                continue
+        elif (got.tokens, got.status) == (run.tokens, run.status):
+            continue
+        position = len(run.request.prompt) - 1
+        result.append(
+            Mismatch(
+                request=number,
+                position=position,
+                stage="output stream",
+                step=None,
+                tile=None,
+                lane=-1,
+                element=None,
+                expected=f"{run.tokens}, status {status_text(run.status)}",
+                actual=f"{got.tokens}, status {status_text(got.status)}",
+                format="",
+                cycle=None,
+                line=checker.line + 1,
+            )
+        )
+    return result
