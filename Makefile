@@ -99,7 +99,7 @@ lint: $(READY)
 	$(PY) -m sim.lint
 
 bench: $(RENDERED)
-	$(PY) -m sim.bench $(COMMON)
+	$(PY) -m sim.benchmark $(COMMON)
 
 clean:
 	rm -rf build $(caches)

@@ -108,7 +108,8 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
     bump = qm.tables["bump"]
     weight_addr_w, kv_addr_w = width(builder.weight_words), width(g.kv_depth)
     x_tiles, score_tiles, logit_tiles = g.tiles(g.d_model), g.tiles(g.context), g.tiles(g.vocab)
-    square_sum = g.d_model * (2**15 - 1) ** 2 + qm.eps_int_final
+    square_sum = g.d_model * (2**15 - 1) ** 2 + qm.eps_int
+    product_w = geo.ACT_W + max(quant["weight_bits"], quant["kv_bits"])
     recip_wait = softmax_latency(g.cols) - g.dependent_latency
     return {
         "Rows": g.rows,
@@ -123,7 +124,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "ProbW": quant["prob_bits"],
         "WeightW": quant["weight_bits"],
         "KvW": quant["kv_bits"],
-        "AccW": max(qm.acc_bits(), geo.MIN_ACC_W),
+        "AccW": max(qm.acc_bits(), geo.MIN_ACC_W, product_w),
         "BiasW": memory.signed_bits(biases),
         "StepW": width(len(builder.steps) + 1),
         "TileW": g.tile_w,
@@ -159,7 +160,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "NormPasses": g.norm_passes,
         "NormWait": g.norm_wait,
         "NormSumW": max(square_sum.bit_length(), 31 + width(g.cols)),
-        "Eps": qm.eps_int_final,
+        "Eps": qm.eps_int,
         "Bump": int(bump is not None),
         "BumpShift": qm.bump_shift,
         "BumpW": 1 if bump is None else max(int(bump.max()).bit_length(), 1),

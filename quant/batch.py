@@ -45,7 +45,7 @@ def _chunk(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None) -> np.ndarr
     record(trace, "embed", x)
     for index, block in enumerate(gm.blocks):
         x = _block(gm, block, x, trace, f"layers.{index}.")
-    mantissa, k = _norm(gm, x, gm.qm.eps_int_final, trace, "final_norm")
+    mantissa, k = _norm(gm, x, gm.qm.eps_int, trace, "final_norm")
     return gm.finish_head(gm.head(x), mantissa, k)  # [B, T, V]
 
 
@@ -68,12 +68,12 @@ def _block(
     gm: GoldenModel, block: Block, x: np.ndarray, trace: Trace | None, prefix: str
 ) -> np.ndarray:
     """One layer on residuals [B, T, D]."""
-    norm = _norm(gm, x, block.layer.eps_int_attn, trace, prefix + "attn_norm")
+    norm = _norm(gm, x, gm.qm.eps_int, trace, prefix + "attn_norm")
     qkv = block.finish_qkv(block.qkv(x), *norm)  # [B, T, 3D]
     out = _attention(gm, block, qkv, trace, prefix)
     mid = gm.add_residual(x, block.finish_o(block.o(out)))
     record(trace, prefix + "attn_residual", mid)
-    norm = _norm(gm, mid, block.layer.eps_int_ffn, trace, prefix + "ffn_norm")
+    norm = _norm(gm, mid, gm.qm.eps_int, trace, prefix + "ffn_norm")
     hidden = gm.activate(block.finish_up(block.up(mid), *norm))  # [B, T, F]
     record(trace, prefix + "ffn_hidden", hidden)
     end = gm.add_residual(mid, block.finish_down(block.down(hidden)))

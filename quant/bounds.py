@@ -46,7 +46,7 @@ def steps(qm: QuantModel) -> Iterator[StepInfo]:
     """Every matrix step in order of execution."""
     for index, layer in enumerate(qm.layers):
         yield from _layer_steps(qm, layer, f"layers.{index}")
-    k_range = norm_k_range(qm.config["d_model"], qm.eps_int_final)
+    k_range = norm_k_range(qm.config["d_model"], qm.eps_int)
     yield _linear_step("logits", qm.head, RESIDUAL_MAX, k_range)
 
 
@@ -62,17 +62,16 @@ def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo
     d_model, context = qm.config["d_model"], qm.config["context"]
     act_max, kv_max = ops.limit(qm.quant["act_bits"]), ops.limit(qm.quant["kv_bits"])
     p_max = (1 << qm.quant["prob_bits"]) - 1
-    attn_k = norm_k_range(d_model, layer.eps_int_attn)
+    norm_k = norm_k_range(d_model, qm.eps_int)
     for name in ("q", "k", "v"):
-        yield _linear_step(f"{prefix}.{name}", getattr(layer, name), RESIDUAL_MAX, attn_k)
+        yield _linear_step(f"{prefix}.{name}", getattr(layer, name), RESIDUAL_MAX, norm_k)
     bound = qm.d_head * act_max * kv_max + _half(layer.scores_shift)
     yield StepInfo(f"{prefix}.attn_scores", act_max, bound, layer.scores_exponent, 0, 0)
     bound = context * p_max * kv_max + _half(layer.out_shift)
     recip_k = recip_k_range(context, qm.quant["prob_bits"])
     yield StepInfo(f"{prefix}.attn_out", p_max, bound, layer.out_exponent, *recip_k)
     yield _linear_step(f"{prefix}.attn_residual", layer.o, act_max, (0, 0))
-    ffn_k = norm_k_range(d_model, layer.eps_int_ffn)
-    yield _linear_step(f"{prefix}.ffn_hidden", layer.up, RESIDUAL_MAX, ffn_k)
+    yield _linear_step(f"{prefix}.ffn_hidden", layer.up, RESIDUAL_MAX, norm_k)
     yield _linear_step(f"{prefix}.ffn_residual", layer.down, act_max, (0, 0))
 
 
@@ -84,9 +83,7 @@ def validate(qm: QuantModel) -> None:
     for index, layer in enumerate(qm.layers):
         for name in ("scores_shift", "out_shift"):
             _range(f"layers.{index}.{name}", getattr(layer, name), 0, ops.SHIFT_MAX)
-        for name in ("eps_int_attn", "eps_int_ffn"):
-            _range(f"layers.{index}.{name}", getattr(layer, name), 1, 2**46)
-    _range("eps_int_final", qm.eps_int_final, 1, 2**46)
+    _range("eps_int", qm.eps_int, 1, 2**46)
     _check_tables(qm)
     for step in steps(qm):
         _check_step(step)

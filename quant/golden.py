@@ -106,7 +106,7 @@ class GoldenModel:
         for index in range(len(self.blocks)):
             x = self._block(state, index, x, record if trace else None)
         if sample or trace:
-            mantissa, k = self._norm_scalar(x, self.qm.eps_int_final)
+            mantissa, k = self._norm_scalar(x, self.qm.eps_int)
         if trace:
             record["final_norm"] = np.array([mantissa, k])
         if sample:
@@ -138,7 +138,7 @@ class GoldenModel:
         """One layer: residual [D] in and out."""
         block, count = self.blocks[index], state.position + 1
         keys, values = state.keys[index], state.values[index]
-        attn_norm = self._norm_scalar(x, block.layer.eps_int_attn)
+        attn_norm = self._norm_scalar(x, self.qm.eps_int)
         qkv = block.finish_qkv(block.qkv(x), *attn_norm).reshape(3, self.n_heads, self.d_head)
         q, k, v = self.rotate(qkv, slice(state.position, count))  # each [H, d_head]
         keys.write(state.position, k)
@@ -148,7 +148,7 @@ class GoldenModel:
         recip = self._recip_scalars(np.add.reduce(probs, axis=1))  # [H, 2]
         out = block.finish_out(values.mix(probs), recip[:, :1], recip[:, 1:]).reshape(-1)  # [D]
         mid = self.add_residual(x, block.finish_o(block.o(out)))  # [D]
-        ffn_norm = self._norm_scalar(mid, block.layer.eps_int_ffn)
+        ffn_norm = self._norm_scalar(mid, self.qm.eps_int)
         hidden = self.activate(block.finish_up(block.up(mid), *ffn_norm))  # [F]
         end = self.add_residual(mid, block.finish_down(block.down(hidden)))  # [D]
         if record is not None:

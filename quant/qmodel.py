@@ -52,8 +52,6 @@ class Layer:
     scores_exponent: int
     out_shift: int
     out_exponent: int
-    eps_int_attn: int
-    eps_int_ffn: int
 
 
 LINEARS = ("q", "k", "v", "o", "up", "down")
@@ -62,8 +60,6 @@ LAYER_INTS = (
     "scores_exponent",
     "out_shift",
     "out_exponent",
-    "eps_int_attn",
-    "eps_int_ffn",
 )
 
 
@@ -93,7 +89,7 @@ class QuantModel:
     embed_tok: np.ndarray  # int16 [V, D]
     embed_pos: np.ndarray | None  # int16 [T, D], None for rotary positions
     head: Linear
-    eps_int_final: int
+    eps_int: int  # of all norms: the machine has one
     tables: dict[str, np.ndarray | None]  # rsqrt recip exp2 gumbel, bump cos sin or None
     bump_shift: int
     tokenizer: dict

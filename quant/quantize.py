@@ -72,7 +72,7 @@ class _Quantizer:
             embed_tok=embed.encode(folded.embed_tok).astype(np.int16),
             embed_pos=None if positions is None else embed.encode(positions).astype(np.int16),
             head=head,
-            eps_int_final=self._eps_int([head]),
+            eps_int=self._eps_int(layers, head),
             tables=constants,
             bump_shift=shift,
             tokenizer=tokenizer,
@@ -132,8 +132,6 @@ class _Quantizer:
             scores_exponent=scores[1],
             out_shift=out[0],
             out_exponent=out[1],
-            eps_int_attn=self._eps_int([linears[part] for part in "qkv"]),
-            eps_int_ffn=self._eps_int([linears["up"]]),
         )
 
     def _cache_step(
@@ -151,11 +149,15 @@ class _Quantizer:
         exponent = acc_frac - shift + ops.MANT_BITS - out_frac - ops.GUARD_BITS
         return shift, exponent
 
-    def _eps_int(self, readers: list[Linear]) -> int:
+    def _eps_int(self, layers: tuple[Layer, ...], head: Linear) -> int:
         """eps in units of the sum of squares; raised where a tiny norm would shift by less than 0.
 
         1/rms of at most 2^-k needs exponent + k >= 0 in every step that reads the scalar.
         """
+        readers = [
+            head,
+            *(getattr(layer, part) for layer in layers for part in ("q", "k", "v", "up")),
+        ]
         d_model = self.folded.config.d_model
         eps = math.floor(self.folded.eps * d_model * 4.0**self.residual_frac + 0.5)
         k_needed = max(0, *(-linear.exponent for linear in readers))

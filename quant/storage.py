@@ -24,7 +24,7 @@ LINEAR_INTS = ("exponent", "in_frac", "out_bits", "out_frac")
 PLAIN = (
     "config",
     "quant",
-    "eps_int_final",
+    "eps_int",
     "bump_shift",
     "tokenizer",
     "stop_token",

@@ -115,7 +115,7 @@ class Machine:
         trace = {"embed": x}
         for index, layer in enumerate(self.qm.layers):
             x = self.block(index, layer, position, x, trace)
-        final = self.norm(x, self.qm.eps_int_final)
+        final = self.norm(x, self.qm.eps_int)
         trace["final_norm"] = list(final)
         if sample:
             logits = self.linear(self.qm.head, x, final)
@@ -129,7 +129,7 @@ class Machine:
         return shr(self.t["gumbel"][gumbel_index(self.state)] * self.temperature, 12)
 
     def block(self, index: int, layer, position: int, x: list[int], trace: dict) -> list[int]:
-        keep = {"attn_norm": self.norm(x, layer.eps_int_attn)}
+        keep = {"attn_norm": self.norm(x, self.qm.eps_int)}
         for name in "qkv":
             keep[name] = self.linear(getattr(layer, name), x, keep["attn_norm"])
         if self.t["cos"] is not None:
@@ -140,7 +140,7 @@ class Machine:
         self.attention(index, layer, keep)
         delta = self.linear(layer.o, keep["attn_out"])
         keep["attn_residual"] = [sat(a + b, 16) for a, b in zip(x, delta, strict=True)]
-        keep["ffn_norm"] = self.norm(keep["attn_residual"], layer.eps_int_ffn)
+        keep["ffn_norm"] = self.norm(keep["attn_residual"], self.qm.eps_int)
         z = self.linear(layer.up, keep["attn_residual"], keep["ffn_norm"])
         if self.c["activation"] == "relu":
             keep["ffn_hidden"] = [v if v > 0 else 0 for v in z]

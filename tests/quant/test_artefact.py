@@ -104,7 +104,7 @@ def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
         (with_layer(qm, "v", weight=np.full_like(up.weight, -128)[:12]), "layers.1.v.weight"),
         (with_layer(qm, "v", weight=up.weight[:5]), "layers.1.v.weight"),
         (with_layer(qm, "v", bias=up.bias.astype(np.int64)[:12]), "layers.1.v.bias"),
-        (dataclasses.replace(qm, eps_int_final=0), "eps_int_final"),
+        (dataclasses.replace(qm, eps_int=0), "eps_int"),
         (dataclasses.replace(qm, embed_pos=None), "embed_pos"),
         (dataclasses.replace(qm, layers=qm.layers[:1]), "1 layers"),
         (dataclasses.replace(qm, tables=qm.tables | {"bump": None if qm.tables["bump"] is not None
