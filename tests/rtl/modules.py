@@ -13,6 +13,15 @@ HDL = Path(__file__).resolve().parents[2] / "hdl"
 
 # A module's instances, direct and indirect ones.
 NEEDS = {
+    "pe": "mul",
+    "systolic_row": "operand_bank kv_bank sign_extend mul pe",
+    "kv_writer": "resize",
+    "norm_unit": "mul adder_tree normalize delay_line sum_squares scalar_lut",
+    "vector_unit": (
+        "mul saturate resize delay_line scale_index requant_lane activation_lane residual_mem "
+        "saturating_add tile_address rope"
+    ),
+    "controller": "resize",
     "max_tree": "max4",
     "requant_lane": "mul saturate",
     "rope": "mul saturate delay_line",
