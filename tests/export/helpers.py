@@ -1,0 +1,140 @@
+"""Artefacts and machines of many shapes, and where rendered ones lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from configs.schema import Config, parse
+from export import render, spec
+from quant.qmodel import Layer, Linear, QuantModel
+
+SOURCE = "0123456789abcdef" * 4  # digest of an artefact that is on no disk
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model on an array."""
+
+    model: dict
+    vocab: int
+    rows: int
+    cols: int
+    quant: dict
+
+    def config(self) -> Config:
+        """The config; raises ConfigError where it is impossible."""
+        hardware = {"rows": self.rows, "cols": self.cols}
+        return parse("case", {"model": self.model, "quant": self.quant, "hardware": hardware})
+
+
+def case(
+    array: str, shape: str, vocab: int = 29, quant: dict | None = None, **options: object
+) -> Case:
+    """`array`: "4x8"; `shape`: "d_model n_heads n_layers d_ff context"."""
+    names = ("d_model", "n_heads", "n_layers", "d_ff", "context")
+    model = dict(zip(names, map(int, shape.split()), strict=True)) | options
+    rows, cols = map(int, array.split("x"))
+    return Case(model, vocab, rows, cols, quant or {})
+
+
+# Square, wide, tall; heads narrower and wider than a wave; nothing a multiple of anything.
+CASES = {
+    "gelu-4x4": case("4x4", "16 2 1 32 32", activation="gelu", norm="layernorm", bias=True),
+    "rotary-8x4": case("8x4", "24 2 2 36 10", vocab=33, positions="rotary"),
+    "narrow-heads-4x12": case("4x12", "20 5 3 28 17", vocab=61, activation="gelu"),
+    "rotary-2x16": case("2x16", "12 2 1 20 33", vocab=7, positions="rotary", tied_head=False),
+    "odd-3x9": case("3x9", "14 2 2 10 7", vocab=130, positions="sinusoidal"),
+    "tall-16x2": case("16x2", "18 3 1 22 5", vocab=19, bias=True),
+    "bits-6x6": case(
+        "6x6",
+        "15 3 2 13 11",
+        vocab=3,
+        quant={"weight_bits": 5, "act_bits": 9, "kv_bits": 6, "prob_bits": 7, "score_frac_bits": 3},
+    ),
+}
+
+
+def artefact(what: Case, seed: int = 0) -> QuantModel:
+    """An artefact of random integers that use every code of every field; fits no float model."""
+    config = what.config()
+    rng = np.random.default_rng(seed)
+    c, q = config.model, config.quant
+
+    def ints(low: int, high: int, shape: tuple[int, ...] | int, dtype: type) -> np.ndarray:
+        """Uniform in low..high, both ends sure to be there where there is room."""
+        values = rng.integers(low, high + 1, shape)
+        values.flat[:1], values.flat[-1:] = low, high
+        return values.astype(dtype)
+
+    def linear(n_out: int, n_in: int, bits: int) -> Linear:
+        top = 2 ** (q.weight_bits - 1) - 1
+        return Linear(
+            weight=ints(-top, top, (n_out, n_in), np.int8),
+            shift=ints(0, 31, n_out, np.uint8),
+            bias=ints(-(2**20), 2**20, n_out, np.int32),
+            weight_frac=ints(-9, 20, n_out, np.int8),
+            exponent=int(rng.integers(-20, 40)),
+            in_frac=0,
+            out_bits=bits,
+            out_frac=0,
+        )
+
+    def layer() -> Layer:
+        d, f = c.d_model, c.d_ff
+        numbers = [int(n) for n in rng.integers(0, 32, 4)]
+        return Layer(
+            linear(d, d, q.act_bits),
+            linear(d, d, q.kv_bits),
+            linear(d, d, q.kv_bits),
+            linear(d, d, 16),
+            linear(f, d, q.act_bits),
+            linear(d, f, 16),
+            *numbers,
+        )
+
+    rotary, gelu = c.positions == "rotary", c.activation == "gelu"
+    angles = (c.context, c.d_head // 2)
+    residual = 2**15 - 1
+    return QuantModel(
+        config=c.model_dump() | {"vocab_size": what.vocab},
+        quant=q.model_dump(),
+        formats={},
+        layers=tuple(layer() for _ in range(c.n_layers)),
+        embed_tok=ints(-residual, residual, (what.vocab, c.d_model), np.int16),
+        embed_pos=None if rotary else ints(-residual, residual, (c.context, c.d_model), np.int16),
+        head=linear(what.vocab, c.d_model, 16),
+        eps_int=77,
+        tables={
+            "rsqrt": ints(0, 2**15, 192, np.int32),
+            "recip": ints(0, 2**15, 64, np.int32),
+            "exp2": ints(0, 2**q.prob_bits - 1, 2**q.score_frac_bits, np.int32),
+            "gumbel": ints(-residual, residual, 1024, np.int32),
+            "bump": ints(0, 99, 256, np.int32) if gelu else None,
+            "cos": ints(-(2**14), 2**14, angles, np.int32) if rotary else None,
+            "sin": ints(-(2**14), 2**14, angles, np.int32) if rotary else None,
+        },
+        bump_shift=2,
+        tokenizer={"kind": "word", "vocab": [f"t{i}" for i in range(what.vocab)]},
+        stop_token=None,
+        logit_frac=8,
+    )
+
+
+def build(what: Case, qm: QuantModel | None = None) -> spec.Spec:
+    """The machine of a case, of an artefact of its own if none is given."""
+    return spec.build(artefact(what) if qm is None else qm, what.rows, what.cols)
+
+
+def rendered(folder: Path, what: Case, qm: QuantModel | None = None) -> Path:
+    """`folder`, with the machine of a case in it."""
+    render.render(build(what, qm), folder, "case", SOURCE)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder`."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
