@@ -1,9 +1,9 @@
 """Compares what the hardware wrote with the golden model: every element of every stage, exactly.
 
 The trace is fed as it grows. A record belongs to the token whose start (S) came last, except norm
-scalars, which belong to the write that caused them and may be later than the next start. A token is
-compared when two more have started, or at the end. An audit then counts that every golden element
-was compared exactly once.
+scalars: they belong, in order, to the writes that cause them, and may follow the next start. A
+token is compared when two more have started, or at the end. An audit then counts that every golden
+element was compared exactly once.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Checker:
         self.number = -1  # of the present request
         self.steps: Iterator[Step] = iter(())
         self.pending: deque[Pending] = deque()
-        self.trigger: tuple[Pending, int] | None = None
+        self.triggers: deque[tuple[Pending, int]] = deque()  # writes whose norm scalar is to come
         self.rest, self.line = "", 0
         self.mismatches: list[Mismatch] = []
         self.mismatch_count = 0
@@ -119,7 +119,7 @@ class Checker:
         elif kind == "E":
             minor = int(fields[2])
             if minor == -(-self.layout.d_model // self.layout.cols) - 1:
-                self.trigger = (owner, EMBED)
+                self.triggers.append((owner, EMBED))
         elif kind == "G":
             minor = int(fields[2])
         elif kind == "P":
@@ -127,10 +127,10 @@ class Checker:
         elif kind == "R":
             major, data = owner.score_steps.get(fields[2], -1), fields[3:]
         elif kind == "N":
-            if self.trigger is None:
+            if not self.triggers:
                 self._surplus("no norm scalar", " ".join(fields), cycle)
                 return
-            owner, major = self.trigger
+            owner, major = self.triggers.popleft()
             data = fields[2:]
         else:
             data = fields[2:]
@@ -151,7 +151,7 @@ class Checker:
         if head is not None:
             owner.score_steps[str(head % self.layout.slots)] = number
         elif self.layout.norm_tile.get(number) == tile:
-            self.trigger = (owner, 1 + number)
+            self.triggers.append((owner, 1 + number))
 
     # ---- tokens
     def _begin(self, number: int) -> None:
@@ -175,6 +175,7 @@ class Checker:
         if self.number >= 0 and self.runs[self.number].request.reset is not None:
             for token in self.pending:
                 token.cut |= token.step.request == self.number
+            self.triggers.clear()
             self.steps = iter(())
         missing = list(self.steps)
         if missing:
