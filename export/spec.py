@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from export import geometry as geo
-from export import memory, program
+from export import memory, program, validate
 from export.geometry import Geometry, width
 from export.memory import Field, Rom
 from quant.qmodel import QuantModel
-
-TOKEN_W_MAX = 16
 
 
 @dataclass(frozen=True)
@@ -186,7 +184,8 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
 
 
 def build(qm: QuantModel, rows: int, cols: int) -> Spec:
-    """Derive the whole machine for `qm` on an array of rows x cols."""
+    """Derive the whole machine for `qm` on an array of rows x cols; raises UserError."""
+    validate.check(qm)
     g = Geometry.of(qm, rows, cols)
     builder = program.build(qm, g)
     p = parameters(qm, g, builder)
