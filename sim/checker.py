@@ -272,7 +272,7 @@ class Checker:
             )
 
     def _missing(self, token: Pending, plan: Plan, found: np.ndarray) -> None:
-        """Records that never came; their time is that of the next of their kind, or the end."""
+        """Records that never came; their time is the next of their kind, or the token's end."""
         if token.cut:
             return
         absent = np.ones(len(plan.keys), bool)
@@ -290,7 +290,7 @@ class Checker:
                 record.stage,
                 expected=name,
                 actual="nothing",
-                line=min(later, default=self.line),
+                line=min(later, default=max(token.lines, default=token.line)),
                 place=(record.step, record.tile, -1, None),
                 elements=max(1, int((plan.index[at] > 0).sum())),
             )
