@@ -67,7 +67,8 @@ def main() -> int:
     args = arguments()
     seed, args.seed = args.seed, None  # not the training seed
     config = cli.load_config(args)
-    machine = core.load(config.build_dir, config.name)
+    text = f" TEXT={args.text}" if args.text else ""
+    machine = core.load(config.build_dir, f"make rtl CONFIG={args.config}{text}")
     asked = request(machine, args, seed)
     env.require(args.sim, waves=args.waves)
     out = config.build_dir / "sim"

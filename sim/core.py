@@ -83,10 +83,9 @@ class Outcome:
         return clean and self.checker.covered
 
 
-def load(build_dir: Path, name: str) -> Machine:
-    """The artefacts of a config; UserError says what to run when one is missing or too old."""
+def load(build_dir: Path, hint: str) -> Machine:
+    """The artefacts of a config; UserError says to run `hint` when one is missing or too old."""
     source, rtl = build_dir / "quant", build_dir / "rtl"
-    hint = f"make rtl CONFIG={name}"
     qm = qmodel.load(source)
     path = rtl / "manifest.json"
     if not path.is_file():

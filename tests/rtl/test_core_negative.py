@@ -216,12 +216,12 @@ def test_verilog_of_another_artefact_is_refused(machine: core.Machine, tmp_path:
     folder = tmp_path / "good"
     machine.qm.save(folder / "quant")
     with pytest.raises(UserError, match=r"was rendered from another .*run 'make rtl CONFIG=small'"):
-        core.load(folder, "small")
+        core.load(folder, "make rtl CONFIG=small")
     (folder / "rtl" / "manifest.json").write_text("{")
     with pytest.raises(UserError, match="damaged: run 'make rtl CONFIG=small'"):
-        core.load(folder, "small")
+        core.load(folder, "make rtl CONFIG=small")
     (folder / "rtl" / "manifest.json").unlink()
     with pytest.raises(UserError, match=r"no Verilog in .*: run 'make rtl CONFIG=small'"):
-        core.load(folder, "small")
+        core.load(folder, "make rtl CONFIG=small")
     with pytest.raises(UserError, match=r"make quantize|python -m quant"):
-        core.load(tmp_path / "nothing", "small")
+        core.load(tmp_path / "nothing", "make rtl CONFIG=small")
