@@ -23,6 +23,23 @@ def step(state: int) -> int:
     return state ^ (state << 5 & WORD)
 
 
+def unstep(state: int) -> int:
+    """The state before `state`."""
+    for shift, left in ((5, True), (17, False), (13, True)):
+        mixed = state
+        for _ in range(32 // shift):
+            state = mixed ^ (state << shift & WORD if left else state >> shift)
+    return state
+
+
+def rare_seed() -> int:
+    """A seed whose third draw has at least 16 leading zeros."""
+    state = random.getrandbits(16) | 1
+    for _ in range(16 + 3):
+        state = unstep(state)
+    return state ^ GOLDEN_RATIO
+
+
 def cell(value: int) -> int:
     """Octave and the six bits after its leading one, read from the value's binary digits."""
     digits = f"{value:032b}"
@@ -86,7 +103,7 @@ def temperature() -> int:
 def scenario(requests: Requests) -> None:
     """One seeding and what follows it until all is read."""
     timeline = requests.timeline
-    seed = random.choice((0, GOLDEN_RATIO, WORD, random.getrandbits(32)))
+    seed = random.choice((0, GOLDEN_RATIO, WORD, random.getrandbits(32), rare_seed()))
     requests.load(seed)
     timeline.now += random.choice((0, 1, 16, 17, 40))  # the draw waits, or comes with the seeding
     values = requests.draw(temperature())

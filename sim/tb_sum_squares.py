@@ -28,7 +28,8 @@ async def sums(dut: HierarchyObject) -> None:
             timeline.at(start, first=int(tile == 0), last=int(tile == tiles - 1))
             timeline.now += passes + random.choice((0, 0, 0, 1, 2, 7))
         expected[start + latency] = total
-        if random.random() < 0.05:
+        if random.random() < 0.05:  # also in the middle of a tile
+            timeline.now = random.randint(start + 1, timeline.now)
             timeline.reset(expected)
     cycles = timeline.now + latency
     for cycle in range(cycles):

@@ -17,8 +17,9 @@
 // Latency:    read_tile_i to noise_o: 1 cycle. gumbel_addr_o to gumbel_data_i: 1 cycle.
 //             load_i at t0: busy_o from t0+1 to t0+16. draw_i at t0 while not busy:
 //             busy_o from t0+1 to t0 + Vocab + 10, from then on the noise can be read;
-//             with temp_i = 0: busy_o at t0+1 only. draw_i during busy_o: remembered (once, with
-//             its temp_i) and begun when the generator is free. load_i takes back unfinished and
+//             with temp_i = 0: busy_o at t0+1 only. draw_i during busy_o: remembered (once) and
+//             begun when the generator is free; its temp_i spoils a draw under way, whose
+//             values it replaces anyway. load_i takes back unfinished and
 //             waiting draws; a draw_i in the same cycle comes after it
 // Does not:   keep reads and draws apart: read while busy_o is low.
 `default_nettype none
@@ -54,15 +55,14 @@ module noise #(
   // Control: steps left of the seeding or of the draws.
   logic [LEFT_W-1:0] left_q;
   logic drawing_q, waiting_q, writing_q, begin_draw, step, last_write;
-  logic [15:0] temp_q, temp_next_q;
+  logic [15:0] temp_q;
   logic zero_q;
   assign step = left_q != '0;
   assign begin_draw = waiting_q && !step && !writing_q;
   assign busy_o = waiting_q || step || writing_q;
 
   always_ff @(posedge clk_i) begin
-    if (draw_i) temp_next_q <= temp_i;
-    if (begin_draw) temp_q <= temp_next_q;
+    if (draw_i) temp_q <= temp_i;
     if (rst_i) begin
       left_q    <= '0;
       drawing_q <= 1'b0;
@@ -79,8 +79,8 @@ module noise #(
       if (last_write) writing_q <= 1'b0;
       waiting_q <= draw_i || (waiting_q && !begin_draw);
       if (begin_draw) begin
-        zero_q <= temp_next_q == '0;
-        if (temp_next_q != '0) begin
+        zero_q <= temp_q == '0;
+        if (temp_q != '0) begin
           left_q    <= DRAWS;
           drawing_q <= 1'b1;
           writing_q <= 1'b1;
