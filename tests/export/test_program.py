@@ -1,5 +1,5 @@
-"""What the program makes the machine do: each multiplier meets the right operand and weight at every
-position, memories do not overlap, addresses fit, and the floor counts what is multiplied."""
+"""What the program makes the machine do: each multiplier meets the right operand and weight,
+memories do not overlap, addresses fit, and the floor counts what is multiplied."""
 
 from __future__ import annotations
 
