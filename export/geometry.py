@@ -16,7 +16,7 @@ from quant.qmodel import QuantModel
 ACT_W = 16  # operand bits of the array: the residual stream is the widest operand
 MIN_ACC_W = 24  # what requant_lane needs at least
 SERIAL_PASSES = 4  # cycles that the squares or the rotation of a tile may take
-SOFTMAX_SLOTS = 2  # heads in flight: scores of the next head run during the softmax of a head
+SOFTMAX_SLOTS = 8  # heads in flight at most: the scores of the next run during a softmax
 
 # Scoreboard slots; heads follow from FIRST_HEAD_SLOT on.
 SLOT_NONE, SLOT_NOISE, SLOT_X, SLOT_Q, SLOT_K, SLOT_V, SLOT_ATTN, SLOT_HIDDEN = range(8)
@@ -97,6 +97,13 @@ class Geometry:
     def groups(self) -> int:
         """Tiles in an operand word."""
         return max(1, self.rows // self.cols)
+
+    def row_lanes(self) -> list[list[int]]:
+        """For each row the lanes of a tile that it stores, highest first."""
+        return [
+            [s * self.rows + row % self.cols for s in reversed(range(self.sub))]
+            for row in range(self.rows)
+        ]
 
     @property
     def d_head(self) -> int:

@@ -51,7 +51,7 @@ def render(spec: Spec, path: Path, config: str, source: str) -> None:
     finish_w = sum(field.width for field in spec.finish_fields)
     weight_addr_w = next(rom for rom in spec.roms if rom.name == "rom_weights_0").addr_width
     designs = {
-        "array": {"weight_addr_w": weight_addr_w},
+        "array": {"weight_addr_w": weight_addr_w, "lanes": spec.geometry.row_lanes()},
         "core": {
             "summary": summary(spec),
             "issue_w": issue_w,

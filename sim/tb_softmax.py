@@ -1,4 +1,4 @@
-"""softmax: heads of 1..Tiles tiles in both slots, as close as allowed or with idle cycles.
+"""softmax: heads of 1..Tiles tiles in all slots, as close as allowed or with idle cycles.
 
 Every output is compared in the cycle that the latencies name. Absent lanes carry random scores,
 so that one that is not masked is seen. The reciprocal table is random: an index is right or not.
@@ -48,6 +48,11 @@ def reciprocal(total: int, table: list[int]) -> tuple[int, int]:
     return table[(total * 64 >> k) - 64], k
 
 
+def slot_bits(p: dict[str, int]) -> int:
+    """Width of a slot number."""
+    return (p["Slots"] - 1).bit_length()
+
+
 class Heads:
     """Builds the timeline head by head."""
 
@@ -56,7 +61,7 @@ class Heads:
         self.exp2, self.recip = exp2, recip
         lanes, tiles = self.p["C"], self.p["Tiles"]
         self.levels = ((lanes - 1).bit_length() + 1) // 2
-        data = {"score": lanes * 16, "score_slot": 1, "score_last": 1}
+        data = {"score": lanes * 16, "score_slot": slot_bits(self.p), "score_last": 1}
         data |= {"score_tile": max(1, (tiles - 1).bit_length()), "score_count": lanes.bit_length()}
         self.timeline, self.expected = Timeline(["score_valid"], data), Expected()
         self.last, self.last_tiles, self.slot = 0, 0, 0
@@ -67,7 +72,7 @@ class Heads:
         tiles = tiles or random.randint(1, self.p["Tiles"])
         count = random.choice((1, lanes, random.randint(1, lanes)))  # of the last tile
         scores = head_scores((tiles - 1) * lanes + count)
-        self.slot ^= 1
+        self.slot = (self.slot + random.randint(1, self.p["Slots"] - 1)) % self.p["Slots"]
         for tile in range(tiles):
             self.timeline.now += random.choice((0, 0, 1, 4)) if idle else 0
             last = tile == tiles - 1
@@ -97,7 +102,7 @@ class Heads:
 
 
 def compare(check: Checker, record: Record, stimuli: Heads) -> None:
-    """Every cycle: valid bits; in their cycle the data; the held reciprocals of both slots."""
+    """Every cycle: valid bits; in their cycle the data; the held reciprocals of all slots."""
     expected, prob_bits = stimuli.expected, stimuli.p["ProbBits"]
     held: dict[int, tuple[int, int]] = {}
     for cycle in range(1, len(record["prob_valid_o"])):
@@ -116,8 +121,9 @@ def compare(check: Checker, record: Record, stimuli: Heads) -> None:
             slot, mantissa, exponent = expected.recips[cycle]
             check.equal(f"recip_slot_o {cycle}", slot, now["recip_slot_o"])
             held[slot] = (mantissa, exponent)
-        if len(held) == 2:
-            mantissas, exponents = zip(*(held[slot] for slot in (0, 1)), strict=True)
+        if len(held) == stimuli.p["Slots"]:
+            slots = range(stimuli.p["Slots"])
+            mantissas, exponents = zip(*(held[slot] for slot in slots), strict=True)
             check.lanes(f"recip_mant_o {cycle}", mantissas, now["recip_mant_o"], 16)
             check.lanes(f"recip_exp_o {cycle}", exponents, now["recip_exp_o"], 6)
 

@@ -1,14 +1,15 @@
-// Softmax in base 2 without the division, head by head, with two heads in flight.
+// Softmax in base 2 without the division, head by head, with up to Slots heads in flight.
 //
 //   m = max score;  d = m - score;  p = SHR(EXP2[d mod 2^F], d >> F);  S = sum p
 //   and the reciprocal of S as mantissa and exponent (scalar_lut), applied after P * V.
 //
 // The scores of a head arrive as tiles 0, 1, ... in order, idle cycles allowed; a head of the
-// other slot may follow at once. When the last tile is in, the probabilities leave in the same
+// another slot may follow at once. When the last tile is in, the probabilities leave in the same
 // tiles, one per cycle without a gap; lanes beyond score_count_i of the last tile are 0.
 //
 // Parameters: C         lanes of a tile, >= 2
 //             Tiles     most tiles of a head
+//             Slots     heads in flight: a slot is free again when its probabilities have left
 //             FracBits  F, fraction bits of a score
 //             ProbBits  width of a probability in bits, <= 15
 //             SumW      width of S in bits, >= ProbBits + $clog2(C)
@@ -27,16 +28,18 @@
 module softmax #(
     parameter int C = 16,
     parameter int Tiles = 8,
+    parameter int Slots = 2,
     parameter int FracBits = 5,
     parameter int ProbBits = 12,
     parameter int SumW = 19,
     parameter int TileW = (Tiles > 1) ? $clog2(Tiles) : 1,
-    parameter int CountW = $clog2(C + 1)
+    parameter int CountW = $clog2(C + 1),
+    parameter int SlotW = $clog2(Slots)
 ) (
     input  logic                  clk_i,
     input  logic                  rst_i,
     input  logic                  score_valid_i,
-    input  logic                  score_slot_i,
+    input  logic [     SlotW-1:0] score_slot_i,
     input  logic [     TileW-1:0] score_tile_i,
     input  logic                  score_last_i,
     input  logic [    CountW-1:0] score_count_i,
@@ -46,17 +49,17 @@ module softmax #(
     output logic [           5:0] recip_addr_o,
     input  logic [          15:0] recip_data_i,
     output logic                  prob_valid_o,
-    output logic                  prob_slot_o,
+    output logic [     SlotW-1:0] prob_slot_o,
     output logic [     TileW-1:0] prob_tile_o,
     output logic                  prob_last_o,
     output logic [C*ProbBits-1:0] prob_o,
     output logic                  recip_valid_o,
-    output logic                  recip_slot_o,
-    output logic [          31:0] recip_mant_o,
-    output logic [          11:0] recip_exp_o
+    output logic [     SlotW-1:0] recip_slot_o,
+    output logic [  Slots*16-1:0] recip_mant_o,
+    output logic [   Slots*6-1:0] recip_exp_o
 );
   localparam int LEVELS = ($clog2(C) + 1) / 2;
-  localparam int DEPTH = 2 << TileW;
+  localparam int DEPTH = 1 << (SlotW + TileW);
 
   // Maximum of the tile, then of the head.
   logic [C-1:0] counted;
@@ -99,7 +102,8 @@ module softmax #(
   reg [C*16-1:0] scores[0:DEPTH-1];
   initial for (int address = 0; address < DEPTH; address = address + 1) scores[address] = '0;
 
-  logic start, start_slot, read_q, read_slot_q, read_end;
+  logic start, read_q, read_end;
+  logic [SlotW-1:0] start_slot, read_slot_q;
   logic [TileW-1:0] start_tile, read_tile_q, last_tile_q;
   logic [CountW-1:0] start_count, count_q;
   logic [C*16-1:0] score_q;
@@ -114,7 +118,7 @@ module softmax #(
       .d_o  (start)
   );
   delay_line #(
-      .W(1 + TileW + CountW),
+      .W(SlotW + TileW + CountW),
       .N(LEVELS - 1)
   ) u_start_of (
       .clk_i(clk_i),
@@ -164,7 +168,7 @@ module softmax #(
       .d_o  (prob_valid_o)
   );
   delay_line #(
-      .W(2 + TileW),
+      .W(SlotW + TileW + 1),
       .N(4)
   ) u_marks (
       .clk_i(clk_i),
@@ -197,7 +201,8 @@ module softmax #(
   localparam int TREE_W = ProbBits + $clog2(C);
   logic [TREE_W-1:0] tree_sum;
   logic [SumW-1:0] tree_wide, sum_q;
-  logic sum_valid, sum_first, sum_last, sum_slot, sum_done_q, sum_slot_q;
+  logic sum_valid, sum_first, sum_last, sum_done_q;
+  logic [SlotW-1:0] sum_slot, sum_slot_q;
   adder_tree #(
       .N(C),
       .W(ProbBits),
@@ -218,7 +223,7 @@ module softmax #(
       .d_o  (sum_valid)
   );
   delay_line #(
-      .W(3),
+      .W(2 + SlotW),
       .N(LEVELS)
   ) u_sum_marks (
       .clk_i(clk_i),
@@ -237,7 +242,8 @@ module softmax #(
     sum_slot_q <= sum_slot;
   end
 
-  logic recip_ready, recip_slot;
+  logic recip_ready;
+  logic [SlotW-1:0] recip_slot;
   logic [15:0] mantissa;
   logic [5:0] exponent;
   scalar_lut #(
@@ -255,7 +261,7 @@ module softmax #(
       .exp_o(exponent)
   );
   delay_line #(
-      .W(1),
+      .W(SlotW),
       .N(4)
   ) u_recip_slot (
       .clk_i(clk_i),
@@ -266,7 +272,9 @@ module softmax #(
   always_ff @(posedge clk_i) begin
     recip_valid_o <= !rst_i && recip_ready;
     recip_slot_o  <= recip_slot;
-    if (recip_ready && !recip_slot) {recip_mant_o[15:0], recip_exp_o[5:0]} <= {mantissa, exponent};
-    if (recip_ready && recip_slot) {recip_mant_o[31:16], recip_exp_o[11:6]} <= {mantissa, exponent};
+    if (recip_ready) begin
+      recip_mant_o[recip_slot*16+:16] <= mantissa;
+      recip_exp_o[recip_slot*6+:6]    <= exponent;
+    end
   end
 endmodule

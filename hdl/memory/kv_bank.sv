@@ -40,6 +40,7 @@ module kv_bank #(
   localparam integer Lane = Row % Cols;
   localparam integer GROUP_INT = Row / Cols;
   localparam [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
+  localparam [Cols-1:0] FIRST_COL = 1;
   localparam [RowW-1:0] ROW = Row[RowW-1:0];
 
   reg  [Cols*W-1:0] mem      [0:Depth-1];
@@ -55,10 +56,8 @@ module kv_bank #(
   end
   assign element = mine[wsub_i*W+:W];
 
-  for (genvar c = 0; c < Cols; c = c + 1) begin : g_col
-    localparam [ColW-1:0] COL = c[ColW-1:0];
-    assign col_en[c] = we_i && (wis_v_i ? (wrow_i == ROW) : (wgroup_i == GROUP && wcol_i == COL));
-  end
+  assign col_en = {Cols{we_i}} &
+      (wis_v_i ? {Cols{wrow_i == ROW}} : {Cols{wgroup_i == GROUP}} & (FIRST_COL << wcol_i));
 
   initial begin
     for (integer i = 0; i < Depth; i = i + 1) mem[i] = {(Cols * W) {1'b0}};
@@ -66,7 +65,7 @@ module kv_bank #(
 
   always_ff @(posedge clk_i) begin
     for (integer c = 0; c < Cols; c = c + 1) begin
-      if (col_en[c]) mem[waddr_i][c*W+:W] <= wis_v_i ? wdata_i[c*W+:W] : element;
+      if (we_i && col_en[c]) mem[waddr_i][c*W+:W] <= wis_v_i ? wdata_i[c*W+:W] : element;
     end
     read_q  <= mem[raddr_i];
     rdata_q <= read_q;

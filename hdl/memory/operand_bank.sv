@@ -6,7 +6,7 @@
 //           it holds one element, written by the tile `group` in which it falls.
 // Params    Rows, Cols: array shape, one a multiple of the other. Row: this bank's row.
 //           ZeroFill: a write of group 0 clears the other groups of its word (vectors that grow).
-//           W: bits per element. Words: depth. WordW, SubW, GroupW: address widths (>= 1).
+//           W: bits per element. Sub: follows from the shape, leave it. Words: depth. WordW, SubW, GroupW: address widths (>= 1).
 // Latency   raddr_word_i, raddr_sub_i -> rdata_o: 2 cycles. Write to read: the next cycle.
 // It does not know which vectors lie where, and does not detect hazards (see scoreboard).
 `default_nettype none
@@ -20,22 +20,21 @@ module operand_bank #(
     parameter integer Words  = 64,
     parameter integer WordW  = 6,
     parameter integer SubW   = 1,
-    parameter integer GroupW = 1
+    parameter integer GroupW = 1,
+    parameter integer Sub    = (Cols >= Rows) ? Cols / Rows : 1
 ) (
     input  wire              clk_i,
-    // write port: one tile
+    // write port: this row's Sub elements of a tile, lanes s*Rows + Row mod Cols for s = 0, 1, ..
     input  wire              we_i,
     input  wire [ WordW-1:0] waddr_word_i,
     input  wire [GroupW-1:0] waddr_group_i,
-    input  wire [  Cols-1:0] wlane_en_i,
-    input  wire [Cols*W-1:0] wdata_i,
+    input  wire [   Sub-1:0] wlane_en_i,
+    input  wire [ Sub*W-1:0] wdata_i,
     // read port: this row's element of one wave
     input  wire [ WordW-1:0] raddr_word_i,
     input  wire [  SubW-1:0] raddr_sub_i,
     output wire [     W-1:0] rdata_o
 );
-  localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
-  localparam integer Lane = Row % Cols;
   localparam integer GROUP_INT = Row / Cols;
   localparam [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
 
@@ -54,8 +53,8 @@ module operand_bank #(
     end
 
     always_ff @(posedge clk_i) begin
-      if (we_i && (clear || (group_hit && wlane_en_i[s*Rows+Lane]))) begin
-        mem[waddr_word_i] <= group_hit ? wdata_i[(s*Rows+Lane)*W+:W] : {W{1'b0}};
+      if (we_i && (clear || (group_hit && wlane_en_i[s]))) begin
+        mem[waddr_word_i] <= group_hit ? wdata_i[s*W+:W] : {W{1'b0}};
       end
       read_q <= mem[raddr_word_i];
     end
@@ -69,9 +68,6 @@ module operand_bank #(
   end
 
   assign rdata_o = rdata_q;
-
-  // lanes of the other rows pass by
-  wire unused = &{1'b0, wdata_i, wlane_en_i};
 endmodule
 
 `default_nettype wire

@@ -20,15 +20,12 @@ module mul #(
 );
   logic signed [AW-1:0] a_q;
   logic signed [BW-1:0] b_q;
-  logic signed [AW+BW-1:0] a_wide, b_wide, product_q;
-
-  assign a_wide = {{BW{a_q[AW-1]}}, a_q};
-  assign b_wide = {{AW{b_q[BW-1]}}, b_q};
+  logic signed [AW+BW-1:0] product_q;
 
   always_ff @(posedge clk_i) begin
     a_q       <= a_i;
     b_q       <= b_i;
-    product_q <= a_wide * b_wide;
+    product_q <= $signed({{BW{a_q[AW-1]}}, a_q}) * $signed({{AW{b_q[BW-1]}}, b_q});
     p_o       <= product_q;
   end
 endmodule

@@ -8,8 +8,10 @@ module sign_extend #(
     input  wire [ InW-1:0] data_i,
     output wire [OutW-1:0] data_o
 );
-  for (genvar i = 0; i < OutW; i = i + 1) begin : g_bit
-    assign data_o[i] = data_i[(i < InW) ? i : InW-1];
+  if (OutW > InW) begin : g_widen
+    assign data_o = {{(OutW - InW) {data_i[InW-1]}}, data_i};
+  end else begin : g_same
+    assign data_o = data_i;
   end
 endmodule
 

@@ -16,15 +16,18 @@ module accumulator #(
     input  wire [Cols*AccW-1:0] psum_i,
     output wire [Cols*AccW-1:0] acc_o
 );
-  for (genvar c = 0; c < Cols; c = c + 1) begin : g_col
-    reg [AccW-1:0] acc_q;
+  reg [Cols*AccW-1:0] acc_q, acc_d;
 
-    always_ff @(posedge clk_i) begin
-      if (valid_i) acc_q <= psum_i[c*AccW+:AccW] + (first_i ? {AccW{1'b0}} : acc_q);
+  always_comb begin
+    acc_d = acc_q;
+    for (integer c = 0; c < Cols; c = c + 1) begin
+      acc_d[c*AccW+:AccW] = psum_i[c*AccW+:AccW] + (first_i ? {AccW{1'b0}} : acc_q[c*AccW+:AccW]);
     end
-
-    assign acc_o[c*AccW+:AccW] = acc_q;
   end
+
+  always_ff @(posedge clk_i) if (valid_i) acc_q <= acc_d;
+
+  assign acc_o = acc_q;
 endmodule
 
 `default_nettype wire

@@ -29,7 +29,8 @@ module systolic_row #(
     parameter integer SubW       = 1,
     parameter integer GroupW     = 1,
     parameter integer RowW       = 3,
-    parameter integer ColW       = 4
+    parameter integer ColW       = 4,
+    parameter integer Sub        = (Cols >= Rows) ? Cols / Rows : 1
 ) (
     input  wire                    clk_i,
     // wave from above, and to the row below
@@ -46,16 +47,16 @@ module systolic_row #(
     // weight ROM of this row (one cycle)
     output wire [       AddrW-1:0] weight_addr_o,
     input  wire [Cols*WeightW-1:0] weight_data_i,
-    // tile writes, the same for all rows
+    // tile writes; of operands and probabilities this row's elements (see operand_bank)
     input  wire                    op_we_i,
     input  wire [     OpWordW-1:0] op_word_i,
     input  wire [      GroupW-1:0] op_group_i,
-    input  wire [        Cols-1:0] op_lane_en_i,
-    input  wire [   Cols*ActW-1:0] op_data_i,
+    input  wire [         Sub-1:0] op_lane_en_i,
+    input  wire [    Sub*ActW-1:0] op_data_i,
     input  wire                    prob_we_i,
     input  wire [     OpWordW-1:0] prob_word_i,
     input  wire [      GroupW-1:0] prob_group_i,
-    input  wire [  Cols*ProbW-1:0] prob_data_i,
+    input  wire [   Sub*ProbW-1:0] prob_data_i,
     input  wire                    kv_we_i,
     input  wire                    kv_is_v_i,
     input  wire [     KvAddrW-1:0] kv_addr_i,
@@ -137,7 +138,7 @@ module systolic_row #(
       .we_i(prob_we_i),
       .waddr_word_i(prob_word_i[ProbAddrW-1:0]),
       .waddr_group_i(prob_group_i),
-      .wlane_en_i({Cols{1'b1}}),
+      .wlane_en_i({Sub{1'b1}}),
       .wdata_i(prob_data_i),
       .raddr_word_i(wave_word_i[ProbAddrW-1:0]),
       .raddr_sub_i(wave_sub_i),
@@ -182,9 +183,14 @@ module systolic_row #(
 
   wire [ActW-1:0] act = prob_sel_q ? {{(ActW - ProbW) {1'b0}}, prob} : op;
 
+  // Lanes are gathered in a variable: Icarus is slow on a net that many instances drive in parts.
+  reg [Cols*AccW-1:0] psums;
+  assign psum_o = psums;
+
   for (genvar c = 0; c < Cols; c = c + 1) begin : g_col
     wire [BW-1:0] weight_ext;
     wire [BW-1:0] kv_ext;
+    wire [AccW-1:0] psum;
 
     sign_extend #(
         .InW (WeightW),
@@ -210,8 +216,10 @@ module systolic_row #(
         .act_i(act),
         .weight_i(kv_sel_q ? kv_ext : weight_ext),
         .psum_i(psum_i[c*AccW+:AccW]),
-        .psum_o(psum_o[c*AccW+:AccW])
+        .psum_o(psum)
     );
+
+    always_comb psums[c*AccW+:AccW] = psum;
   end
 endmodule
 

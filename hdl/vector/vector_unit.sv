@@ -242,12 +242,16 @@ module vector_unit #(
   );
 
   // ---- t0 .. t7: requantise
-  wire [Cols*16-1:0] z;
+  // lanes are gathered in variables (see systolic_row)
   wire [        4:0] bits_t6;
-  wire [Cols*16-1:0] h;
+  reg  [Cols*16-1:0] h;
+  reg  [Cols*16-1:0] x_sum;
+  wire [Cols*16-1:0] x_old;
   wire               act_t7;
 
   for (genvar c = 0; c < Cols; c = c + 1) begin : g_lane
+    wire [15:0] z_lane, h_lane, sum_lane;
+
     requant_lane #(
         .AccW (AccW),
         .BiasW(BiasW)
@@ -259,7 +263,7 @@ module vector_unit #(
         .exp_i(shift_t4[5:0]),
         .bias_i(bias_data_i[c*BiasW+:BiasW]),
         .out_bits_i(bits_t6),
-        .z_o(z[c*16+:16])
+        .z_o(z_lane)
     );
 
     activation_lane #(
@@ -268,12 +272,24 @@ module vector_unit #(
         .BumpW(BumpW)
     ) u_activation (
         .clk_i(clk_i),
-        .z_i(z[c*16+:16]),
+        .z_i(z_lane),
         .act_i(act_t7),
         .bump_addr_o(bump_addr_o[c*8+:8]),
         .bump_data_i(bump_data_i[c*BumpW+:BumpW]),
-        .h_o(h[c*16+:16])
+        .h_o(h_lane)
     );
+
+    // the residual sum takes the place of the activation
+    saturating_add #(
+        .W(16)
+    ) u_add (
+        .a_i(x_old[c*16+:16]),
+        .b_i(z_lane),
+        .sum_o(sum_lane)
+    );
+
+    always_comb h[c*16+:16] = h_lane;
+    always_comb x_sum[c*16+:16] = sum_lane;
   end
 
   // ---- the tag and the fields of the destination travel along
@@ -355,8 +371,6 @@ module vector_unit #(
   assign act_t7 = fields_t7[DestFieldsW-6];
 
   // ---- t7 .. t8: residual sum
-  wire [Cols*16-1:0] x_old;
-  wire [Cols*16-1:0] x_sum;
   reg  [Cols*16-1:0] x_sum_q;
   wire [Cols*16-1:0] x_sum_post;
   wire [ XTileW-1:0] x_wtile;
@@ -374,16 +388,6 @@ module vector_unit #(
       .rtile_i(tag_t6[XTileW-1:0]),
       .rdata_o(x_old)
   );
-
-  for (genvar c = 0; c < Cols; c = c + 1) begin : g_residual
-    saturating_add #(
-        .W(16)
-    ) u_add (
-        .a_i(x_old[c*16+:16]),
-        .b_i(z[c*16+:16]),
-        .sum_o(x_sum[c*16+:16])
-    );
-  end
 
   always_ff @(posedge clk_i) x_sum_q <= x_sum;
 

@@ -1,4 +1,4 @@
-"""Softmax: two heads in flight, idle or not, every tile edge, exact latencies."""
+"""Softmax: several heads in flight, idle or not, every tile edge, exact latencies."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.rtl.modules import cases, check_fails, simulate
 pytestmark = pytest.mark.rtl
 
 SETS = (
-    {"C": 16, "Tiles": 8, "FracBits": 5, "ProbBits": 12, "SumW": 19},
-    {"C": 4, "Tiles": 8, "FracBits": 5, "ProbBits": 12, "SumW": 17},
-    {"C": 4, "Tiles": 1, "FracBits": 2, "ProbBits": 15, "SumW": 17},
-    {"C": 6, "Tiles": 3, "FracBits": 8, "ProbBits": 7, "SumW": 14},
-    {"C": 2, "Tiles": 5, "FracBits": 4, "ProbBits": 6, "SumW": 10},
+    {"C": 16, "Tiles": 8, "Slots": 4, "FracBits": 5, "ProbBits": 12, "SumW": 19},
+    {"C": 4, "Tiles": 8, "Slots": 2, "FracBits": 5, "ProbBits": 12, "SumW": 17},
+    {"C": 4, "Tiles": 1, "Slots": 2, "FracBits": 2, "ProbBits": 15, "SumW": 17},
+    {"C": 6, "Tiles": 3, "Slots": 3, "FracBits": 8, "ProbBits": 7, "SumW": 14},
+    {"C": 2, "Tiles": 5, "Slots": 8, "FracBits": 4, "ProbBits": 6, "SumW": 10},
 )
 
 
