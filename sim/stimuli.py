@@ -18,6 +18,11 @@ def words(width: int, count: int = 40) -> list[int]:
     return corners + powers + [random.getrandbits(width) for _ in range(count)]
 
 
+def own_lanes(rows: int, cols: int, row: int) -> list[int]:
+    """The lanes of a tile that an array row may have to store."""
+    return list(range(row % cols, cols, rows))
+
+
 class OperandMemory:
     """Vectors of max(rows, cols) elements a word; written by tiles, read by waves."""
 

@@ -8,7 +8,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from sim.bench import Checker, Table, Timeline, pack, parameters, play
-from sim.stimuli import KvMemory, OperandMemory
+from sim.stimuli import KvMemory, OperandMemory, own_lanes
 
 CYCLES = 700
 LATENCY = 6
@@ -21,7 +21,7 @@ class Row:
     def __init__(self, weights: list[list[int]]) -> None:
         self.p = p = parameters()
         shape = p["Rows"], p["Cols"]
-        self.weights = weights
+        self.weights, self.own = weights, own_lanes(*shape, p["Row"])
         self.operands = OperandMemory(*shape, p["OpWords"])
         self.probs = OperandMemory(*shape, p["ProbWords"], zero_fill=True)
         self.kv = KvMemory(*shape, p["KvDepth"])
@@ -32,6 +32,10 @@ class Row:
         operand = memory.wave(wave["word"], wave["sub"])[self.p["Row"]]
         row = self.kv.cells[self.p["Row"]] if wave["kv"] else self.weights
         return [operand * weight for weight in row[wave["addr"]]]
+
+    def part(self, tile: list[int], width: int) -> int:
+        """The lanes that the row is given."""
+        return pack([tile[lane] for lane in self.own], width)
 
     def wave(self) -> dict[str, int]:
         """Random, inside the memories."""
@@ -53,13 +57,14 @@ class Row:
             word, lanes = random.randrange(p["OpWords"]), random.getrandbits(cols)
             tile = random_tile(cols, p["ActW"])
             self.operands.write(word, group, lanes, tile)
-            ports = {"op_we": 1, "op_word": word, "op_group": group, "op_lane_en": lanes}
-            yield {**ports, "op_data": pack(tile, p["ActW"])}
+            ports = {"op_we": 1, "op_word": word, "op_group": group}
+            ports["op_lane_en"] = pack([lanes >> lane for lane in self.own], 1)
+            yield {**ports, "op_data": self.part(tile, p["ActW"])}
         if random.random() < 0.3:
             word, tile = random.randrange(p["ProbWords"]), random_tile(cols, p["ProbW"], 0)
             self.probs.write(word, group, (1 << cols) - 1, tile)
             ports = {"prob_we": 1, "prob_word": word, "prob_group": group}
-            yield {**ports, "prob_data": pack(tile, p["ProbW"])}
+            yield {**ports, "prob_data": self.part(tile, p["ProbW"])}
         if random.random() < 0.5:
             address, is_value = random.randrange(p["KvDepth"]), random.randint(0, 1)
             row, col = random.randrange(p["Rows"]), random.randrange(cols)
@@ -81,10 +86,10 @@ def random_tile(cols: int, width: int, sign: int = 1) -> list[int]:
 
 def widths(p: dict[str, int]) -> dict[str, int]:
     """Data ports."""
-    cols = p["Cols"]
+    cols, own = p["Cols"], max(1, p["Cols"] // p["Rows"])
     wave = {"word": p["OpWordW"], "sub": p["SubW"], "prob": 1, "addr": p["AddrW"], "kv": 1}
-    op = {"word": p["OpWordW"], "group": p["GroupW"], "lane_en": cols, "data": cols * p["ActW"]}
-    prob = {"word": p["OpWordW"], "group": p["GroupW"], "data": cols * p["ProbW"]}
+    op = {"word": p["OpWordW"], "group": p["GroupW"], "lane_en": own, "data": own * p["ActW"]}
+    prob = {"word": p["OpWordW"], "group": p["GroupW"], "data": own * p["ProbW"]}
     kv = {"is_v": 1, "addr": p["KvAddrW"], "sub": p["SubW"], "group": p["GroupW"]}
     kv |= {"row": p["RowW"], "col": p["ColW"], "data": cols * p["KvW"]}
     groups = {"wave": wave, "op": op, "prob": prob, "kv": kv}
