@@ -43,10 +43,10 @@ def staged_dir(path: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    old = None
     try:
         yield stage
         os.chmod(stage, 0o755)
-        old = None
         if path.exists():
             old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
             os.replace(path, old / "content")
@@ -54,6 +54,9 @@ def staged_dir(path: Path) -> Iterator[Path]:
         if old is not None:
             shutil.rmtree(old)
     except BaseException:
+        if old is not None and not path.exists():
+            os.replace(old / "content", path)
+            old.rmdir()
         shutil.rmtree(stage, ignore_errors=True)
         raise
 

@@ -121,6 +121,12 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _cross(self) -> Config:
+        rows, cols = self.hardware.rows, self.hardware.cols
+        if self.model.positions == "rotary" and (rows % 2 or cols % 2):
+            raise ValueError(
+                f"array of {rows} rows x {cols} cols: rotary positions rotate pairs of channels, "
+                "choose even numbers"
+            )
         if self.train.seq_len is not None and self.train.seq_len > self.model.context:
             raise ValueError(
                 f"train.seq_len {self.train.seq_len} is longer than model.context "

@@ -53,7 +53,7 @@ module operand_bank #(
     end
 
     always_ff @(posedge clk_i) begin
-      if (we_i && (clear || (group_hit && wlane_en_i[s]))) begin
+      if (we_i && (group_hit ? wlane_en_i[s] : clear)) begin
         mem[waddr_word_i] <= group_hit ? wdata_i[s*W+:W] : {W{1'b0}};
       end
       read_q <= mem[raddr_word_i];

@@ -21,6 +21,7 @@ module adder_tree #(
   localparam int LEAVES = 1 << (2 * LEVELS);
   localparam int NODES = (LEAVES - 1) / 3;  // a heap: the children of node n are 4n+1 .. 4n+4
 
+  // a variable: Icarus is slow on a net that many instances drive in parts
   logic [(NODES+LEAVES)*OutW-1:0] sums;
 
   for (genvar leaf = 0; leaf < LEAVES; leaf = leaf + 1) begin : g_leaf
@@ -29,9 +30,13 @@ module adder_tree #(
       logic unused_high;
       assign wide = {{OutW{1'b0}}, values_i[leaf*W+:W]};
       assign unused_high = &{1'b0, wide[OutW+W-1:OutW]};
-      assign sums[(NODES+leaf)*OutW+:OutW] = wide[OutW-1:0];
+      logic [OutW-1:0] value;
+      assign value = wide[OutW-1:0];
+      always_comb sums[(NODES+leaf)*OutW+:OutW] = value;
     end else begin : g_pad
-      assign sums[(NODES+leaf)*OutW+:OutW] = '0;
+      logic [OutW-1:0] value;
+      assign value = '0;
+      always_comb sums[(NODES+leaf)*OutW+:OutW] = value;
     end
   end
 
@@ -41,7 +46,7 @@ module adder_tree #(
       sum_q <= (sums[(4*node+1)*OutW+:OutW] + sums[(4*node+2)*OutW+:OutW]) +
                (sums[(4*node+3)*OutW+:OutW] + sums[(4*node+4)*OutW+:OutW]);
     end
-    assign sums[node*OutW+:OutW] = sum_q;
+    always_comb sums[node*OutW+:OutW] = sum_q;
   end
 
   if (NODES == 0) begin : g_single

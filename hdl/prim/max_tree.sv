@@ -24,6 +24,7 @@ module max_tree #(
   localparam int LEAVES = 1 << (2 * LEVELS);
   localparam int NODES = (LEAVES - 1) / 3;  // a heap: the children of node n are 4n+1 .. 4n+4
 
+  // a variable: Icarus is slow on a net that many instances drive in parts
   logic [(NODES+LEAVES)*W-1:0] values;
   logic [(NODES+LEAVES)*INDEX_W-1:0] indices;
   logic [NODES+LEAVES-1:0] present;
@@ -33,15 +34,20 @@ module max_tree #(
   for (genvar leaf = 0; leaf < LEAVES; leaf = leaf + 1) begin : g_leaf
     assign indices[(NODES+leaf)*INDEX_W+:INDEX_W] = leaf[INDEX_W-1:0];
     if (leaf < N) begin : g_value
-      assign values[(NODES+leaf)*W+:W] = values_i[leaf*W+:W];
+      logic [W-1:0] value;
+      assign value = values_i[leaf*W+:W];
+      always_comb values[(NODES+leaf)*W+:W] = value;
       assign present[NODES+leaf] = present_i[leaf];
     end else begin : g_pad
-      assign values[(NODES+leaf)*W+:W] = '0;
+      logic [W-1:0] value;
+      assign value = '0;
+      always_comb values[(NODES+leaf)*W+:W] = value;
       assign present[NODES+leaf] = 1'b0;
     end
   end
 
   for (genvar node = 0; node < NODES; node = node + 1) begin : g_node
+    logic [W-1:0] largest;
     max4 #(
         .W(W),
         .IndexW(INDEX_W)
@@ -50,9 +56,10 @@ module max_tree #(
         .present_i(present[4*node+2+:3]),
         .values_i(values[(4*node+1)*W+:4*W]),
         .indices_i(indices[(4*node+1)*INDEX_W+:4*INDEX_W]),
-        .max_o(values[node*W+:W]),
+        .max_o(largest),
         .index_o(indices[node*INDEX_W+:INDEX_W])
     );
+    always_comb values[node*W+:W] = largest;
     logic present_q;
     always_ff @(posedge clk_i) present_q <= present[4*node+1];
     assign present[node] = present_q;
