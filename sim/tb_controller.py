@@ -1,119 +1,36 @@
 """controller: requests with every ending, idle x back-pressure, resets; every output, every cycle.
 
-The reference (`requests`) is sequential code that yields once a cycle; the bench plays the engine.
+The reference is sequential code that yields once a cycle; the bench plays the engine.
 """
 
 import itertools
 import random
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, Timer
 
 from sim.bench import RESET_CYCLES, Checker, parameters, read
+from sim.controller_reference import (
+    FULL,
+    LIMIT,
+    STOP,
+    TOO_LONG,
+    UNKNOWN,
+    Inputs,
+    Output,
+    requests,
+)
 
 IDLES = (0.0, 0.4)  # share of cycles in which the source offers nothing
 STALLS = (0.0, 0.4, 0.9)  # share of cycles in which the sink takes nothing
-STOP, LIMIT, FULL, UNKNOWN, TOO_LONG = (1 << bit for bit in range(5))
 LIMIT_CYCLES = 5000  # of a request
 KINDS = "stop limit full all first middle last long long_unknown single reset".split()
 BEAT = ("m_axis_tdata_o", "m_axis_tlast_o", "m_axis_tuser_o")
-
-Beat = tuple[int, int, int]  # data, last, user
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the controller sees in one cycle."""
-
-    valid: bool
-    data: int
-    last: bool
-    ready: bool
-    done: bool
-    next: int | None
-    settings: dict[str, int]  # of the request, by port
-
-
-@dataclass(frozen=True)
-class Token:
-    """What the engine is told."""
-
-    token: int
-    position: int
-    sampled: bool
-    temperature: int
-
-
-@dataclass(frozen=True)
-class State:
-    """What the controller shows in one cycle, besides the output beat."""
-
-    name: str  # idle, take, start, run, close
-    token: Token | None = None
-
-
-@dataclass
-class Output:
-    """The beat on the output stream."""
-
-    beat: Beat | None = None
-
-
-def requests(out: Output) -> Generator[State, Inputs, None]:
-    """The specification: one `yield` a cycle, shows the state and receives the inputs."""
-    while True:
-        now = yield State("idle")
-        if now.valid:
-            status = yield from prompt(now.settings, out)
-            while out.beat is not None:  # the last token leaves first
-                yield State("close")
-            out.beat = (status, 1, 1)
-
-
-def prompt(settings: dict[str, int], out: Output) -> Generator[State, Inputs, int]:
-    """Read a prompt and generate; the status."""
-    context, vocab = parameters()["Context"], parameters()["Vocab"]
-    for position in itertools.count():
-        now = yield State("take")
-        while not now.valid:
-            now = yield State("take")
-        too_long, unknown = position >= context, now.data >= vocab
-        if too_long or unknown:
-            while not (now.valid and now.last):
-                now = yield State("take")
-            yield State("close")
-            return TOO_LONG * too_long | UNKNOWN * unknown
-        token = Token(now.data, position, now.last, settings["temperature"])
-        yield State("start", token)
-        if token.sampled:
-            return (yield from answer(token, settings, out))
-        while not (yield State("run", token)).done:
-            pass
-    raise AssertionError
-
-
-def answer(token: Token, settings: dict[str, int], out: Output) -> Generator[State, Inputs, int]:
-    """Generate from the last prompt token, which has just been started; the status."""
-    for left in itertools.count(settings["max_tokens"], -1):
-        sample = None
-        while sample is None or out.beat is not None:
-            now = yield State("run", token)
-            sample = now.next if now.next is not None else sample
-        out.beat = (sample, 0, 0)
-        status = STOP * (settings["stop_enable"] and sample == settings["stop_token"])
-        status |= LIMIT * (left == 1) | FULL * (token.position == parameters()["Context"] - 1)
-        if status:
-            yield State("close")
-            return status
-        token = Token(sample, token.position + 1, True, settings["temperature"])
-        yield State("start", token)
-    raise AssertionError
 
 
 @dataclass
@@ -212,7 +129,7 @@ class Bench:
         self.state = self.machine.send(now)
         if reset:
             self.begin()
-        if self.state.name == "start":
+        if self.state.name == "start" and self.state.token is not None:
             self.engine.start(self.state.token.sampled)
         self.cycle += 1
         await FallingEdge(dut.clk_i)
@@ -286,7 +203,7 @@ async def rest(bench: Bench, cycles: int, stall: float) -> None:
 
 
 @cocotb.test()
-async def serves(dut: HierarchyObject) -> None:
+async def serves(dut: Any) -> None:
     Clock(dut.clk_i, 10, "ns").start(start_high=False)
     bench = Bench(dut, Checker("controller"))
     bench.begin()

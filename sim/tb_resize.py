@@ -1,7 +1,8 @@
 """resize: every value if it is narrow, else corners and random values."""
 
+from typing import Any
+
 import cocotb
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import Timer
 
 from sim.bench import Checker, parameters, read
@@ -9,7 +10,7 @@ from sim.stimuli import words
 
 
 @cocotb.test()
-async def resizes(dut: HierarchyObject) -> None:
+async def resizes(dut: Any) -> None:
     check = Checker("resize")
     for word in words(parameters()["InW"]):
         dut.data_i.value = word

@@ -1,7 +1,8 @@
 """sign_extend: every value if it is narrow, else corners and random values."""
 
+from typing import Any
+
 import cocotb
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import Timer
 
 from sim.bench import Checker, parameters, read, signed
@@ -9,7 +10,7 @@ from sim.stimuli import words
 
 
 @cocotb.test()
-async def extends(dut: HierarchyObject) -> None:
+async def extends(dut: Any) -> None:
     in_width, out_width = parameters()["InW"], parameters()["OutW"]
     check = Checker("sign_extend")
     for word in words(in_width):

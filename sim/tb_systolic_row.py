@@ -117,8 +117,8 @@ async def multiplies(dut: HierarchyObject) -> None:
     table = Table(
         "weight", [pack(w, p["WeightW"]) for w in weights], p["AddrW"], cols * p["WeightW"]
     )
-    ports = ["psum_o", *(f"wave_{name}_o" for name in WAVE)]
-    record = await play(dut, timeline, ports, CYCLES + LATENCY, [table])
+    outputs = ["psum_o", *(f"wave_{name}_o" for name in WAVE)]
+    record = await play(dut, timeline, outputs, CYCLES + LATENCY, [table])
     check = Checker("systolic_row")
     for cycle, wave in enumerate(waves):
         for name in WAVE:
