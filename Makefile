@@ -11,6 +11,7 @@ PY := .venv/bin/python
 quote = '$(subst ','\'',$(value $(1)))'
 option = $(if $(value $(2)),--$(1) $(call quote,$(2)))
 COMMON = --config $(call quote,CONFIG) $(call option,text,TEXT)
+QUIZ = $(call option,questions,QUESTIONS)
 SAMPLING = $(call option,prompt,PROMPT) $(call option,tokens,TOKENS) \
 	$(call option,temperature,TEMPERATURE) $(call option,seed,SEED)
 
@@ -39,7 +40,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED WAVES ARGS
+unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS
 .PHONY: setup train generate quantize rtl sim demo test test-all lint bench clean help stages FORCE
 
 setup:
@@ -81,7 +82,7 @@ generate: $(if $(filter golden,$(ENGINE)),$(QUANTISED),$(TRAINED))
 	$(PY) -m $(GENERATOR) $(COMMON) $(SAMPLING)
 
 sim: $(RENDERED)
-	$(PY) -m sim $(COMMON) --sim $(call quote,SIM) $(SAMPLING) \
+	$(PY) -m sim $(COMMON) --sim $(call quote,SIM) $(SAMPLING) $(QUIZ) \
 		$(if $(filter-out 0 no off false,$(WAVES)),--waves)
 
 demo: setup sim
@@ -127,6 +128,7 @@ PROMPT="..."     generate, sim: what the text begins with (default: the config's
 TOKENS=64        generate, sim: how many tokens to write
 TEMPERATURE=0.8  generate, sim: 0 takes the likeliest token, more is bolder
 SEED=7           generate, sim: seed of the sampling; train: seed of the training (then it is kept)
+QUESTIONS=100    sim: ask held-out questions instead (digits), and count the exact answers
 SIM=$(SIM)    icarus or verilator
 WAVES=1          sim: record waves (FST)
 ENGINE=$(ENGINE)     generate: float or golden

@@ -46,11 +46,22 @@ def build(config: Config, trained: Checkpoint, task: tasks.Task) -> QuantModel:
         "name": config.name,
         "prompt": trained.prompt,
         "source": files.sha256(folder / "config.json", folder / "weights.safetensors"),
+        "questions": questions(task),
     }
     folded = smooth(folded, calibrate.collect(folded, windows))
     stats = calibrate.collect(folded, windows)
     tokenizer = trained.tokenizer.to_dict()
     return quantize(folded, stats, config.quant, tokenizer, trained.stop_token, meta)
+
+
+def questions(task: tasks.Task) -> list[list[list[int]]]:
+    """Held-out [prompt, answer] token ids, the end token included: `sim --questions` asks them."""
+    if not isinstance(task, tasks.DigitsTask):
+        return []
+    return [
+        [question.tolist(), [int(answer), task.stop_token]]
+        for question, answer in zip(task.questions, task.answers, strict=True)
+    ]
 
 
 def report(config: Config, trained: Checkpoint, task: tasks.Task, qm: QuantModel) -> dict[str, Any]:

@@ -31,6 +31,13 @@ def arguments() -> argparse.Namespace:
         "--temperature", type=float, default=0.0, help="0: always the likeliest token"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the hardware's random numbers")
+    parser.add_argument(
+        "--questions",
+        type=int,
+        default=0,
+        metavar="N",
+        help="instead of a prompt, ask N held-out questions of a task such as digits",
+    )
     parser.add_argument("--waves", action="store_true", help="record waves (FST)")
     return parser.parse_args()
 
@@ -63,16 +70,34 @@ def request(machine: core.Machine, args: argparse.Namespace, seed: int) -> Reque
     )
 
 
+def held_out(machine: core.Machine, count: int) -> tuple[list[Request], list[list[int]]]:
+    """Requests for the first `count` held-out questions of the artefact, and the right answers."""
+    known = machine.qm.meta.get("questions", [])
+    if not 1 <= count <= len(known):
+        raise UserError(
+            f"--questions {count}: this model's task has {len(known)} held-out questions"
+            + ("" if known else " (digits has them)")
+        )
+    asked = [
+        Request(tuple(prompt), max_tokens=len(answer), stop=machine.qm.stop_token)
+        for prompt, answer in known[:count]
+    ]
+    return asked, [answer for _, answer in known[:count]]
+
+
 def main() -> int:
     args = arguments()
     seed, args.seed = args.seed, None  # not the training seed
     config = cli.load_config(args)
     text = f" TEXT={args.text}" if args.text else ""
     machine = core.load(config.build_dir, f"make rtl CONFIG={args.config}{text}")
-    asked = request(machine, args, seed)
+    if args.questions:
+        asked, right = held_out(machine, args.questions)
+    else:
+        asked, right = [request(machine, args, seed)], None
     env.require(args.sim, waves=args.waves)
     out = config.build_dir / "sim"
-    total = len(asked.prompt) + asked.max_tokens - 1
+    total = sum(len(one.prompt) + one.max_tokens - 1 for one in asked)
     with tqdm(total=total, unit="token", desc="compared", delay=1) as bar:
 
         def on_token(count: int) -> None:
@@ -81,7 +106,7 @@ def main() -> int:
         try:
             outcome = core.simulate(
                 machine,
-                [asked],
+                asked,
                 simulator=args.sim,
                 out=out,
                 waves=args.waves,
@@ -90,7 +115,7 @@ def main() -> int:
         except runner.SimulationError as error:
             tqdm.write(f"FAILED: {error}")
             return 1
-    print(report.text(outcome, report.write(outcome, out)))
+    print(report.text(outcome, report.write(outcome, out, right)))
     return 0 if outcome.passed else 1
 
 

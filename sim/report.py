@@ -137,9 +137,14 @@ def junit(outcome: Outcome) -> bytes:
     return bytes(xml.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def write(outcome: Outcome, out: Path) -> dict:
-    """report.json and results.xml in `out`; returns the report."""
+def write(outcome: Outcome, out: Path, right: list[list[int]] | None = None) -> dict:
+    """report.json and results.xml in `out`; `right`: the right answers, where they are known."""
     report = data(outcome)
+    if right is not None:
+        exact = sum(
+            answer.tokens == tokens for answer, tokens in zip(outcome.answers, right, strict=False)
+        )
+        report["questions"] = {"asked": len(right), "exact": exact}
     files.write_json(out / "report.json", report)
     files.write_bytes(out / "results.xml", junit(outcome))
     return report
@@ -159,11 +164,15 @@ def text(outcome: Outcome, report: dict) -> str:
     """The console text, verdict last."""
     qm = outcome.machine.qm
     compared, array = report["compared"], report["array"]
-    lines = []
-    for request, answer in zip(outcome.requests, outcome.answers, strict=False):
+    lines, shown = [], list(zip(outcome.requests, outcome.answers, strict=False))
+    for request, answer in shown[:SHOWN]:
         words = [token for token in answer.tokens if token < qm.vocab_size]
         lines += ["", qmodel.decode(qm, [*request.prompt, *words]), ""]
         lines.append(f"ended by      {status_text(answer.status)}")
+    if len(shown) > SHOWN:
+        lines += ["", f"... and {len(shown) - SHOWN} more", ""]
+    if questions := report.get("questions"):
+        lines.append(f"answers       {questions['exact']} of {questions['asked']} exact")
     lines += [
         f"compared      {compared['tokens']} tokens, {compared['tensors']:,} "
         f"tensors, {compared['elements']:,} elements, {compared['padding_lanes']:,} padding lanes",
