@@ -1,4 +1,4 @@
-"""The one definition of a Fixformer config: a TOML file with five sections, typed and cross-checked.
+"""The one definition of a Fixformer config: a TOML file of five sections, typed and cross-checked.
 
 Every stage reads the whole file, so a mistake in `[hardware]` is reported before training begins.
 """
@@ -103,8 +103,8 @@ class HardwareConfig(Section):
     def _shape(self) -> HardwareConfig:
         if self.rows % self.cols and self.cols % self.rows:
             raise ValueError(
-                f"array of {self.rows} rows x {self.cols} cols: one must be a multiple of the other "
-                "(a tile of outputs must fall on whole words of the operand memory)"
+                f"array of {self.rows} rows x {self.cols} cols: one must be a multiple of the "
+                "other (a tile of outputs must fall on whole words of the operand memory)"
             )
         return self
 

@@ -129,10 +129,11 @@ def program_rom(
     name: str, about: str, names: Iterable[str], steps: list[program.Step], widths: dict[str, int]
 ) -> tuple[Rom, list[Field]]:
     """A program ROM, and where its fields lie in a word."""
-    fields, lsb = [], 0
-    for field in names:
-        fields.append(Field(field, lsb, widths[field]))
-        lsb += widths[field]
+    fields: list[Field] = []
+    lsb = 0
+    for name_of_field in names:
+        fields.append(Field(name_of_field, lsb, widths[name_of_field]))
+        lsb += widths[name_of_field]
     words = []
     for step in steps:
         word = 0
@@ -169,13 +170,13 @@ def table_rom(name: str, about: str, table: np.ndarray, bits: int) -> Rom:
 
 def table_roms(qm: QuantModel, bump_bits: int) -> list[Rom]:
     """The function tables, one entry a word."""
-    tables = qm.tables
+    tables = {key: table for key, table in qm.tables.items() if table is not None}
     roms = [
         table_rom("rom_rsqrt", "1/sqrt of a normalised sum of squares", tables["rsqrt"], 16),
         table_rom("rom_recip", "1/x of a normalised sum", tables["recip"], 16),
         table_rom("rom_exp2", "2^-x of a fraction", tables["exp2"], qm.quant["prob_bits"]),
         table_rom("rom_gumbel", "Gumbel noise of a uniform draw, Q5.10", tables["gumbel"], 16),
     ]
-    if tables["bump"] is not None:
+    if "bump" in tables:
         roms.append(table_rom("rom_bump", "ReLU minus GELU", tables["bump"], bump_bits))
     return roms

@@ -8,6 +8,7 @@ runs during the scores of the next; then probabilities times values, and the res
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,7 @@ class Builder:
         linear: Linear,
         out_rows: np.ndarray | None = None,
         min_waves: int = 1,
-        **fields: int | str | None,
+        **fields: Any,
     ) -> Step:
         """A step with constant weights; `out_rows`: golden channel of each output lane, -1 pad."""
         g = self.g
@@ -138,7 +139,7 @@ class Builder:
         self.steps.append(step)
         return step
 
-    def cached(self, stage: str, shift: int, **fields: int | str | None) -> Step:
+    def cached(self, stage: str, shift: int, **fields: Any) -> Step:
         """A step whose matrix is the KV cache: one parameter word for all tiles."""
         step = Step(
             stage=stage,
@@ -217,7 +218,8 @@ class Builder:
         for head in range(g.n_heads):
             channels = np.arange(g.d_head) + head * g.d_head
             padded[head * g.head_stride + np.arange(g.d_head)] = channels
-        x = {"slot": geo.SLOT_X, "word": g.operand_words["x"], "scalar": SCALAR["norm"]}
+        x: dict[str, Any] = {"slot": geo.SLOT_X, "word": g.operand_words["x"]}
+        x["scalar"] = SCALAR["norm"]
         rope = g.rope_passes if g.rotary else 1
         self.linear(
             f"{prefix}.q",
@@ -259,8 +261,8 @@ class Builder:
             self.attn_out(prefix, layer, index, head)
             if head + g.slots < g.n_heads:
                 self.scores(prefix, layer, index, head + g.slots)
-        residual = {"clear": geo.SLOT_X, "dest": DEST["residual"], "dst_slot": geo.SLOT_X}
-        residual |= {"dst_word": g.operand_words["x"]}
+        residual: dict[str, Any] = {"clear": geo.SLOT_X, "dst_slot": geo.SLOT_X}
+        residual |= {"dest": DEST["residual"], "dst_word": g.operand_words["x"]}
         self.linear(
             f"{prefix}.attn_residual",
             layer.o,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -50,7 +51,7 @@ def render(spec: Spec, path: Path, config: str, source: str) -> None:
     issue_w = sum(field.width for field in spec.issue_fields)
     finish_w = sum(field.width for field in spec.finish_fields)
     weight_addr_w = next(rom for rom in spec.roms if rom.name == "rom_weights_0").addr_width
-    designs = {
+    designs: dict[str, dict[str, Any]] = {
         "array": {"weight_addr_w": weight_addr_w, "lanes": spec.geometry.row_lanes()},
         "core": {
             "summary": summary(spec),

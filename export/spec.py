@@ -222,12 +222,15 @@ def build(qm: QuantModel, rows: int, cols: int) -> Spec:
         absent.append("bump_data")
     if g.rotary:
         for name in ("cos", "sin"):
-            words = memory.rotary_words(qm.tables[name], g)
+            table = qm.tables[name]
+            assert table is not None
+            words = memory.rotary_words(table, g)
             rom = Rom(f"rom_{name}", g.cols // 2 * 16, words, f"{name} of the rotation, Q1.14")
             roms.append(rom)
             instances.append(single(rom, "rope_addr", f"{name}_data"))
         absent.append("pos_data")
     else:
+        assert qm.embed_pos is not None
         pos = Rom("rom_pos", g.cols * 16, memory.embedding_words(qm.embed_pos, g), "positions")
         roms.append(pos)
         instances.append(single(pos, "pos_addr", "pos_data"))

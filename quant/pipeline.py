@@ -56,7 +56,7 @@ def build(config: Config, trained: Checkpoint, task: tasks.Task) -> QuantModel:
 
 def questions(task: tasks.Task) -> list[list[list[int]]]:
     """Held-out [prompt, answer] token ids, the end token included: `sim --questions` asks them."""
-    if not isinstance(task, tasks.DigitsTask):
+    if not isinstance(task, tasks.DigitsTask) or task.stop_token is None:
         return []
     return [
         [question.tolist(), [int(answer), task.stop_token]]

@@ -1,16 +1,16 @@
 """delay_line: every word comes out N cycles later; with Reset, words inside are cleared."""
 
 import random
+from typing import Any
 
 import cocotb
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, Timer
 
 from sim.bench import Checker, parameters, read
 
 
 @cocotb.test()
-async def delays(dut: HierarchyObject) -> None:
+async def delays(dut: Any) -> None:
     width, length = parameters()["W"], parameters()["N"]
     resets = parameters().get("Reset", 0)
     cocotb.start_soon(clock(dut))
@@ -30,7 +30,7 @@ async def delays(dut: HierarchyObject) -> None:
     check.finish()
 
 
-async def clock(dut: HierarchyObject) -> None:
+async def clock(dut: Any) -> None:
     """Ten nanoseconds, low first."""
     while True:
         dut.clk_i.value = 0

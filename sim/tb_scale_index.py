@@ -1,14 +1,15 @@
 """scale_index: every index times the constant."""
 
+from typing import Any
+
 import cocotb
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import Timer
 
 from sim.bench import Checker, parameters, read
 
 
 @cocotb.test()
-async def scales(dut: HierarchyObject) -> None:
+async def scales(dut: Any) -> None:
     check = Checker("scale_index")
     for index in range(1 << parameters()["InW"]):
         dut.index_i.value = index

@@ -1,27 +1,28 @@
-// The share of one array row in an operand memory: elements e of every vector with e mod Rows == Row.
+// The share of one array row in an operand memory: element e of a vector lies in row e mod Rows.
 //
 // Purpose   The vector unit writes tiles of Cols elements; the array reads waves of Rows elements,
 //           one per row. One memory word is max(Rows, Cols) elements of a vector, spread over all
-//           rows: with Cols >= Rows a row holds Sub = Cols/Rows elements of a word, with Rows > Cols
+//           rows: with Cols >= Rows a row holds Sub = Cols/Rows elements of a word, else (Rows > Cols)
 //           it holds one element, written by the tile `group` in which it falls.
 // Params    Rows, Cols: array shape, one a multiple of the other. Row: this bank's row.
 //           ZeroFill: a write of group 0 clears the other groups of its word (vectors that grow).
-//           W: bits per element. Sub: follows from the shape, leave it. Words: depth. WordW, SubW, GroupW: address widths (>= 1).
+//           W: bits per element. Words: depth. WordW, SubW, GroupW: address widths (>= 1).
+//           Sub: follows from the shape, leave it.
 // Latency   raddr_word_i, raddr_sub_i -> rdata_o: 2 cycles. Write to read: the next cycle.
 // It does not know which vectors lie where, and does not detect hazards (see scoreboard).
 `default_nettype none
 
 module operand_bank #(
-    parameter integer Rows   = 8,
-    parameter integer Cols   = 16,
+    parameter integer Rows     = 8,
+    parameter integer Cols     = 16,
     parameter integer Row      = 0,
     parameter integer ZeroFill = 0,
     parameter integer W        = 16,
-    parameter integer Words  = 64,
-    parameter integer WordW  = 6,
-    parameter integer SubW   = 1,
-    parameter integer GroupW = 1,
-    parameter integer Sub    = (Cols >= Rows) ? Cols / Rows : 1
+    parameter integer Words    = 64,
+    parameter integer WordW    = 6,
+    parameter integer SubW     = 1,
+    parameter integer GroupW   = 1,
+    parameter integer Sub      = (Cols >= Rows) ? Cols / Rows : 1
 ) (
     input  wire              clk_i,
     // write port: this row's Sub elements of a tile, lanes s*Rows + Row mod Cols for s = 0, 1, ..

@@ -90,8 +90,7 @@ module controller #(
   reg [RowW-1:0] row_q, row_d;
   reg [TileW-1:0] tiles_q, tiles_d;
   reg [ColW-1:0] col_q, col_d;
-  reg [15:0] left_q, left_d;  // tokens still allowed, when limited
-  reg limited_q, limited_d;
+  reg [15:0] left_q, left_d;  // tokens still allowed
   reg [15:0] stop_token_q, temperature_q;
   reg stop_enable_q;
   // one output beat
@@ -111,7 +110,7 @@ module controller #(
   wire [TokenW-1:0] sampled_token = held_q ? held_token_q : next_token_i;
   wire [15:0] sampled_token_wide;
   wire at_stop = stop_enable_q && sampled_token_wide == stop_token_q;
-  wire at_limit = limited_q && left_q == 16'd1;
+  wire at_limit = left_q == 16'd1;  // 0 means no limit: it never counts down to 1 in a context
   wire at_full = pos_q == POS_LAST;
 
   resize #(
@@ -131,7 +130,6 @@ module controller #(
     full_d       = full_q;
     token_d      = token_q;
     left_d       = left_q;
-    limited_d    = limited_q;
     held_d       = held_q;
     held_token_d = held_token_q;
     out_valid_d  = out_valid_q && !m_axis_tready_i;
@@ -144,8 +142,7 @@ module controller #(
         status_d  = 5'd0;
         full_d    = 1'b0;
         held_d    = 1'b0;
-        left_d    = max_tokens_i;
-        limited_d = max_tokens_i != 16'd0;
+        left_d   = max_tokens_i;
         if (s_axis_tvalid_i) state_d = TAKE;
       end
       TAKE: begin
@@ -248,7 +245,6 @@ module controller #(
     tiles_q      <= tiles_d;
     col_q        <= col_d;
     left_q       <= left_d;
-    limited_q    <= limited_d;
     held_token_q <= held_token_d;
     out_data_q   <= out_data_d;
     out_close_q  <= out_close_d;

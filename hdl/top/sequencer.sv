@@ -12,7 +12,7 @@
 //   outer, outer_pos: last tile index, or position / Cols when outer_pos.
 //   kv, addr, inner_stride, outer_stride: weight memory and its address steps.
 //   sample_only: the token ends before this step unless it is sampled. last: ends the program.
-// Latency   start_i -> first wave: 3 cycles when its operand is there.
+// Latency   start_i -> first wave: 4 cycles when its operand is there; a step of one wave takes 2.
 // It does not know what a step computes: the vector unit reads its own fields when results arrive.
 `default_nettype none
 
