@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 CONFIG_DIR = Path(__file__).parent
 BUILD_DIR = CONFIG_DIR.parent / "build"
@@ -20,7 +28,15 @@ class ConfigError(ValueError):
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    LATER: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Options that came `LATER` are left out at their default: files written before
+        are equal to those written now, and no model has to be trained again."""
+        defaults = {name: type(self).model_fields[name].default for name in self.LATER}
+        return {k: v for k, v in dump(self).items() if k not in defaults or v != defaults[k]}
 
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -66,20 +82,41 @@ class DataConfig(Section):
 
 
 class TrainConfig(Section):
-    """Optimisation by AdamW with warm-up, cosine decay and gradient clipping."""
+    """Optimizer, schedule and length of the training; `model/optim.py` has the formulas."""
 
+    LATER = (
+        *("schedule", "decay", "decay_every", "optimizer", "momentum"),
+        *("accumulate", "patience", "sample_tokens"),
+    )
     seed: int = Field(1, ge=0, lt=2**32)
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(32, ge=1)
     seq_len: int | None = Field(None, ge=1, description="tokens per sample; default: the context")
     learning_rate: float = Field(3e-3, gt=0)
     min_learning_rate: float = Field(1e-4, ge=0)
+    schedule: Literal["constant", "step", "exponential", "cosine"] = "cosine"
     warmup_steps: int = Field(100, ge=0)
+    decay: Fraction = Field(0.5, description="step, exponential: factor per decay_every steps")
+    decay_every: int = Field(1000, ge=1)
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adamw"
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     weight_decay: float = Field(0.1, ge=0)
     beta1: Fraction = 0.9
     beta2: Fraction = 0.99
     clip: float = Field(1.0, gt=0)
+    accumulate: int = Field(1, ge=1, description="batches per step; their gradients are averaged")
     eval_every: int = Field(200, ge=1)
+    patience: int | None = Field(None, ge=1, description="evaluations without a better one to end")
+    sample_tokens: int = Field(0, ge=0, description="text: tokens written at each evaluation")
+
+    @model_validator(mode="after")
+    def _rates(self) -> TrainConfig:
+        if self.schedule != "constant" and self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate {self.min_learning_rate} is above learning_rate "
+                f"{self.learning_rate}"
+            )
+        return self
 
 
 class QuantConfig(Section):
