@@ -43,18 +43,33 @@ Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class ModelConfig(Section):
-    """Shape and kind of the transformer (decoder-only, pre-norm)."""
+    """Shape and kind of the transformer.
 
+    A decoder continues a text, an encoder reads one answer off a whole text, an encoder-decoder
+    turns one text into another.
+    """
+
+    LATER = ("kind", "n_kv_heads", "norm_position", "dropout", "label_smoothing")
     d_model: int = Field(64, ge=4, le=1024)
     n_heads: int = Field(4, ge=1, le=64)
     n_layers: int = Field(2, ge=1, le=32)
     d_ff: int = Field(256, ge=4, le=8192)
     context: int = Field(128, ge=4, le=4096)
     norm: Literal["layernorm", "rmsnorm"] = "rmsnorm"
-    activation: Literal["relu", "gelu"] = "relu"
+    activation: Literal["relu", "gelu", "silu", "swiglu"] = "relu"
     positions: Literal["learned", "sinusoidal", "rotary"] = "learned"
     tied_head: bool = True
     bias: bool = False
+    kind: Literal["decoder", "encoder", "encoder-decoder"] = "decoder"
+    n_kv_heads: int | None = Field(None, ge=1, description="keys and values; default: n_heads")
+    norm_position: Literal["pre", "post"] = "pre"
+    dropout: float = Field(0.0, ge=0, lt=1, description="of embeddings and of what layers add")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and of values; each serves n_heads / kv_heads queries."""
+        return self.n_heads if self.n_kv_heads is None else self.n_kv_heads
 
     @property
     def d_head(self) -> int:
@@ -64,6 +79,10 @@ class ModelConfig(Section):
     def _shapes(self) -> ModelConfig:
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
+        if self.n_heads % self.kv_heads:
+            raise ValueError(
+                f"n_heads {self.n_heads} is not divisible by n_kv_heads {self.n_kv_heads}"
+            )
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(f"rotary positions need an even d_model / n_heads, not {self.d_head}")
         if self.positions == "sinusoidal" and self.d_model % 2:
