@@ -1,4 +1,4 @@
-"""The benches are ordinary cocotb modules: they also run under cocotb-test, which many people use."""
+"""The benches are ordinary cocotb modules: they also run under cocotb-test, as many people do."""
 
 from __future__ import annotations
 
