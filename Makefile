@@ -41,7 +41,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS
-.PHONY: setup train generate quantize rtl sim demo test test-all lint bench clean help stages FORCE
+.PHONY: setup train try look generate quantize rtl sim demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -81,6 +81,12 @@ rtl: $(RENDERED)
 generate: $(if $(filter golden,$(ENGINE)),$(QUANTISED),$(TRAINED))
 	$(PY) -m $(GENERATOR) $(COMMON) $(SAMPLING)
 
+try: $(TRAINED)
+	@$(PY) -m model.ask $(COMMON) $(call option,prompt,PROMPT) $(call option,tokens,TOKENS)
+
+look: $(TRAINED)
+	@$(PY) -m model.look $(COMMON) $(call option,prompt,PROMPT)
+
 sim: $(RENDERED)
 	$(PY) -m sim $(COMMON) --sim $(call quote,SIM) $(SAMPLING) $(QUIZ) \
 		$(if $(filter-out 0 no off false,$(WAVES)),--waves)
@@ -113,6 +119,8 @@ make test        everything that is needed, then the tests (test-all: the slow o
 make setup       .venv with the pinned packages, and the missing system packages
 make train       float model                       -> build/<name>/model
 make generate    text from the float model, or with ENGINE=golden from the integer one
+make try         ask the float model; it answers and says how sure it is
+make look        where each head of it looks       -> build/<name>/model/attention.png
 make quantize    integer model and its report      -> build/<name>/quant
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
 make sim         simulate it, compare every bit    -> build/<name>/sim
@@ -124,8 +132,8 @@ Each target first does what it depends on, where that is missing or older.
 
 CONFIG=$(CONFIG)   one of the configs below, or a path to a .toml file
 TEXT=my.txt      train on this UTF-8 file; then <name> is <config>-my
-PROMPT="..."     generate, sim: what the text begins with (default: the config's)
-TOKENS=64        generate, sim: how many tokens to write
+PROMPT="..."     generate, sim, try, look: what the text begins with (default: the config's)
+TOKENS=64        generate, sim, try: how many tokens to write
 TEMPERATURE=0.8  generate, sim: 0 takes the likeliest token, more is bolder
 SEED=7           generate, sim: seed of the sampling; train: seed of the training (then it is kept)
 QUESTIONS=100    sim: ask held-out questions instead (digits), and count the exact answers

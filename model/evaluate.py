@@ -57,11 +57,24 @@ def sample(trained: Checkpoint, tokens: int, temperature: float, rng: np.random.
     return continuation(trained.tokenizer, prompt, list(ids)).rstrip()
 
 
-def _accuracy(trained: Checkpoint, task: DigitsTask) -> str:
+def accuracy(trained: Checkpoint, task: DigitsTask) -> dict[str, tuple[int, int]]:
+    """Operation -> how many held-out questions got their exact answer, and of how many."""
     hits = digit_hits(trained.params, task, trained.config)
     operations = np.array([trained.tokenizer.vocab[i] for i in task.questions[:, 0]])
-    lines = [f"exact answers to unseen questions: {hits.sum()} of {len(hits)}"]
-    for name in sorted(set(operations)):
-        part = hits[operations == name]
-        lines.append(f"  {name:7}{part.mean():8.2%} of {len(part)}")
+    parts = {name: hits[operations == name] for name in sorted(set(operations))}
+    return {name: (int(part.sum()), len(part)) for name, part in parts.items()}
+
+
+def _accuracy(trained: Checkpoint, task: DigitsTask) -> str:
+    counts = accuracy(trained, task)
+    right, all_ = (sum(column) for column in zip(*counts.values(), strict=True))
+    lines = [f"exact answers to unseen questions: {right} of {all_}"]
+    for name, (hits, count) in counts.items():
+        lines.append(f"  {name:7}{hits / count:8.2%} of {count:4} {bar(hits / count)}".rstrip())
     return "\n".join(lines)
+
+
+def bar(part: float, width: int = 20) -> str:
+    """0 to 1 as a bar of text, in eighths of a character."""
+    full, rest = divmod(round(part * width * 8), 8)
+    return "█" * full + (chr(0x2590 - rest) if rest else "")

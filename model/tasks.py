@@ -61,6 +61,11 @@ class Task:
 
 def load(config: Config) -> Task:
     """The task that a config names; raises UserError when its data cannot serve."""
+    if config.model.kind != "decoder":
+        raise UserError(
+            f"config '{config.name}': model.kind '{config.model.kind}' cannot learn the task "
+            f"'{config.data.task}' yet; make it 'decoder'"
+        )
     return DigitsTask(config) if config.data.task == "digits" else TextTask(config)
 
 

@@ -98,11 +98,12 @@ def _gradients(
 ) -> float:
     """Mean loss of the step's batches; the mean of their gradients overwrites `grads`."""
     rng = runs.generator(config.train.seed, runs.BATCH, run.step)
+    dropout = runs.generator(config.train.seed, runs.DROPOUT, run.step)
     count = config.train.accumulate
     total, summed = 0.0, np.zeros_like(grads.flat) if count > 1 else grads.flat
     for _ in range(count):
         batch = task.train_batch(rng)
-        loss = transformer.loss_and_gradients(run.params, *batch, config.model, grads)
+        loss = transformer.loss_and_gradients(run.params, *batch, config.model, grads, rng=dropout)
         guard.check(loss, run.params, batch, config, grads, run.step, debug)
         total += loss
         if count > 1:
@@ -217,7 +218,10 @@ def main() -> int:
         f"{config.name}: trained {took}, {trained.params.flat.size} parameters, best validation "
         f"loss {trained.validation_loss:.4f} nats per token at step {trained.step}; in {folder}"
     )
-    print(evaluate.report(trained, tasks.load(config), config.train.seed))
+    task = tasks.load(config)
+    print(evaluate.report(trained, task, config.train.seed))
+    if isinstance(task, tasks.DigitsTask):
+        plot.accuracy(folder / "accuracy.png", evaluate.accuracy(trained, task), config.name)
     return 0
 
 

@@ -101,7 +101,18 @@ def test_mistakes_are_named(checkout: Path, words: list[str], message: str) -> N
 
 def test_help_names_every_config_and_target(root: Path) -> None:
     text = make(root, "help").stdout
-    for name in (*schema.available(), *STEPS, "setup", "generate", "sim", "demo", "test", "bench"):
+    for name in (
+        *schema.available(),
+        *STEPS,
+        "setup",
+        "try",
+        "look",
+        "generate",
+        "sim",
+        "demo",
+        "test",
+        "bench",
+    ):
         assert name in text
 
 

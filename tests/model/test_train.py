@@ -34,11 +34,11 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Send this process SIGINT during the given step (once)."""
     original, count = transformer.loss_and_gradients, [0]
 
-    def counted(*args: object) -> float:
+    def counted(*args: object, **more: object) -> float:
         count[0] += 1
         if count[0] == step:
             os.kill(os.getpid(), signal.SIGINT)
-        return original(*args)
+        return original(*args, **more)
 
     monkeypatch.setattr(transformer, "loss_and_gradients", counted)
 
@@ -67,6 +67,22 @@ def test_every_optimizer_resumes(
 ) -> None:
     config = text_config(text, optimizer=optimizer, accumulate=2, schedule="step", decay_every=7)
     resume(config, tmp_path, monkeypatch, [5, 24])
+
+
+def test_dropout_resumes(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = text_config(text)
+    model = config.model.model_copy(update={"dropout": 0.2})
+    resume(config.model_copy(update={"model": model}), tmp_path, monkeypatch, [5, 24])
+    train.train(config, tmp_path / "without", quiet=True)
+    assert contents(tmp_path / "without") != contents(tmp_path / "straight")
+
+
+@pytest.mark.parametrize("kind", ["encoder", "encoder-decoder"])
+def test_a_kind_that_no_task_teaches_yet(text: Path, kind: str) -> None:
+    config = text_config(text)
+    model = config.model.model_copy(update={"kind": kind})
+    with pytest.raises(UserError, match=f"'{kind}' cannot learn the task 'text'"):
+        tasks.load(config.model_copy(update={"model": model}))
 
 
 def resume(
