@@ -187,6 +187,7 @@ def cross_attention_forward(
     params: dict[str, Array], name: str, x: Array, stream: Stream
 ) -> tuple[Array, Cache]:
     """proj(attention(q of x, k and v of the encoder's output)). x: (N, D)."""
+    assert stream.memory is not None
     batch, length = stream.shape
     heads, kv_heads = stream.config.n_heads, stream.config.kv_heads
     rows, q_linear = linear_forward(params, name + "cross_q", x)

@@ -11,6 +11,8 @@ N = B*T positions, D = d_model, V = vocabulary.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from configs.schema import ModelConfig
@@ -51,7 +53,7 @@ def forward(
     tokens: Array,
     config: ModelConfig,
     capture: Capture | None = None,
-    **inputs: Array | None,
+    **inputs: Any,
 ) -> Array:
     """Logits (B, T, V) of tokens (B, T), T <= context; `inputs` as in `forward_cached`.
 
@@ -183,7 +185,7 @@ def loss_and_gradients(
     grads: Params,
     *,
     rng: np.random.Generator | None = None,
-    **inputs: Array | None,
+    **inputs: Any,
 ) -> float:
     """Mean cross-entropy of one batch in nats; its gradients overwrite `grads`.
 
@@ -211,10 +213,9 @@ def backward(
     encoder, decoder, x = cache
     dhead = dlogits.T @ x  # (V, D)
     dx = dlogits @ head_weight(params)  # (N, D)
-    memory = decoder[0].memory
-    dmemory = None if memory is None else np.zeros_like(memory)
+    dmemory = None if encoder is None else np.zeros_like(decoder[0].memory)
     _stack_backward(grads, "", dx, decoder, config, dmemory)
-    if encoder is not None:
+    if dmemory is not None:
         _stack_backward(grads, "encoder.", dmemory, encoder, config)
     if config.tied_head:
         grads["embed.weight"] += dhead

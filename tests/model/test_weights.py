@@ -1,0 +1,309 @@
+"""Weights of others: each layout against a plain forward of its own, and damaged files."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from configs.cli import UserError
+from model import generate, llama2c, transformer, weights
+
+Array = np.ndarray
+Tensors = dict[str, Array]
+D, F, HEADS, KV, LAYERS, VOCAB, CONTEXT = 16, 24, 4, 2, 2, 11, 10
+TOKENS = np.random.default_rng(1).integers(0, VOCAB, (2, 8))
+
+
+# -- plain forwards in the layouts' own conventions --------------------------------------------
+def attend(q: Array, k: Array, v: Array) -> Array:
+    """q: (B, T, H, d_head); k, v: (B, T, G, d_head) -> (B, T, D), one head after the other."""
+    out = np.empty_like(q)
+    for head in range(q.shape[2]):
+        shared = head * k.shape[2] // q.shape[2]
+        scores = q[:, :, head] @ k[:, :, shared].swapaxes(1, 2) / np.sqrt(q.shape[3])
+        scores[:, np.triu(np.ones(scores.shape[1:], bool), 1)] = -np.inf
+        probs = np.exp(scores)
+        out[:, :, head] = probs / probs.sum(axis=2, keepdims=True) @ v[:, :, shared]
+    return out.reshape(*q.shape[:2], -1)
+
+
+def gpt2_logits(t: Tensors, tokens: Array) -> Array:
+    """`t` in Hugging Face's convention, without prefix: y = x W + b."""
+
+    def norm(x: Array, name: str) -> Array:
+        normed = (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+        return normed * t[name + ".weight"] + t[name + ".bias"]
+
+    def linear(x: Array, name: str) -> Array:
+        return x @ t[name + ".weight"] + t[name + ".bias"]
+
+    x = t["wte.weight"][tokens] + t["wpe.weight"][: tokens.shape[1]]
+    for layer in range(LAYERS):
+        h = f"h.{layer}."
+        qkv = linear(norm(x, h + "ln_1"), h + "attn.c_attn")
+        heads = [part.reshape(*tokens.shape, HEADS, -1) for part in np.split(qkv, 3, axis=2)]
+        x = x + linear(attend(*heads), h + "attn.c_proj")
+        up = linear(norm(x, h + "ln_2"), h + "mlp.c_fc")
+        gelu = 0.5 * up * (1 + np.tanh(np.sqrt(2 / np.pi) * (up + 0.044715 * up**3)))
+        x = x + linear(gelu, h + "mlp.c_proj")
+    return norm(x, "ln_f") @ t.get("lm_head.weight", t["wte.weight"]).T
+
+
+def llama_logits(t: Tensors, tokens: Array) -> Array:
+    """`t` in Hugging Face's names: y = W x, rotary positions on the halves of a head."""
+
+    def norm(x: Array, name: str) -> Array:
+        return x / np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + 1e-5) * t[name + ".weight"]
+
+    def turn(x: Array) -> Array:
+        half = x.shape[3] // 2
+        speed = 10000.0 ** (-np.arange(half) / half)
+        angle = (np.arange(x.shape[1])[:, None] * speed)[:, None]  # (T, 1, d_head/2)
+        a, b = x[..., :half], x[..., half:]
+        cos, sin = np.cos(angle), np.sin(angle)
+        return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=3)
+
+    x = t["model.embed_tokens.weight"][tokens]
+    for layer in range(LAYERS):
+        name = f"model.layers.{layer}."
+        normed = norm(x, name + "input_layernorm")
+        q, k, v = (
+            (normed @ t[f"{name}self_attn.{part}_proj.weight"].T).reshape(*tokens.shape, -1, 4)
+            for part in "qkv"
+        )
+        x = x + attend(turn(q), turn(k), v) @ t[name + "self_attn.o_proj.weight"].T
+        normed = norm(x, name + "post_attention_layernorm")
+        gate = normed @ t[name + "mlp.gate_proj.weight"].T
+        hidden = gate / (1 + np.exp(-gate)) * (normed @ t[name + "mlp.up_proj.weight"].T)
+        x = x + hidden @ t[name + "mlp.down_proj.weight"].T
+    return norm(x, "model.norm") @ t.get("lm_head.weight", t["model.embed_tokens.weight"]).T
+
+
+def randoms(shapes: dict[str, tuple[int, ...]], seed: int) -> Tensors:
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def gpt2(head: bool = False) -> Tensors:
+    shapes = {"wte.weight": (VOCAB, D), "wpe.weight": (CONTEXT, D)}
+    linears = {"attn.c_attn": (D, 3 * D), "attn.c_proj": (D, D)}
+    linears |= {"mlp.c_fc": (D, F), "mlp.c_proj": (F, D)}
+    norms = ["ln_f"]
+    for layer in range(LAYERS):
+        norms += [f"h.{layer}.ln_1", f"h.{layer}.ln_2"]
+        for name, shape in linears.items():
+            shapes[f"h.{layer}.{name}.weight"] = shape
+            shapes[f"h.{layer}.{name}.bias"] = shape[1:]
+    shapes |= {name + part: (D,) for name in norms for part in (".weight", ".bias")}
+    return randoms(shapes | ({"lm_head.weight": (VOCAB, D)} if head else {}), 2)
+
+
+def llama(head: bool = False) -> Tensors:
+    kv = KV * D // HEADS
+    parts = {"self_attn.q_proj": (D, D), "self_attn.k_proj": (kv, D), "self_attn.v_proj": (kv, D)}
+    parts |= {"self_attn.o_proj": (D, D), "mlp.gate_proj": (F, D), "mlp.up_proj": (F, D)}
+    parts |= {"mlp.down_proj": (D, F), "input_layernorm": (D,), "post_attention_layernorm": (D,)}
+    shapes = {"model.embed_tokens.weight": (VOCAB, D), "model.norm.weight": (D,)}
+    for layer in range(LAYERS):
+        shapes |= {f"model.layers.{layer}.{name}.weight": shape for name, shape in parts.items()}
+    return randoms(shapes | ({"lm_head.weight": (VOCAB, D)} if head else {}), 3)
+
+
+def nano(t: Tensors) -> Tensors:
+    """As nanoGPT and minGPT name and store them: (out, in), and the mask as a buffer."""
+    result = {
+        "transformer." + name if name != "lm_head.weight" else name: (
+            np.ascontiguousarray(a.T) if ".c_" in name and a.ndim == 2 else a
+        )
+        for name, a in t.items()
+    }
+    return result | {"transformer.h.0.attn.bias": np.ones((1, 1, 4, 4), np.float32)}
+
+
+def halves_to_pairs(rows: Array) -> Array:
+    """Hugging Face's order of q and k rows -> Meta's: j, j + 2 -> 2j, 2j + 1 (d_head = 4)."""
+    return rows.reshape(-1, 4, D)[:, [0, 2, 1, 3]].reshape(rows.shape)
+
+
+def meta(t: Tensors) -> Tensors:
+    """Meta's names, rotary pairs."""
+    result = {}
+    for name, array in t.items():
+        moved = halves_to_pairs(array) if ".q_proj" in name or ".k_proj" in name else array
+        for theirs, metas in weights.LLAMA_HF.items():
+            name = name.replace(theirs + ".", metas + ".")
+        result[name.removeprefix("model.")] = moved
+    return result
+
+
+def llama2c_file(t: Tensors, vocab_size: int = VOCAB) -> bytes:
+    m = meta(t)
+    each = ["attention_norm", "attention.wq", "attention.wk", "attention.wv", "attention.wo"]
+    each += ["ffn_norm", "feed_forward.w1", "feed_forward.w2", "feed_forward.w3"]
+    arrays = [m["tok_embeddings.weight"]]
+    for name in each:
+        arrays += [m[f"layers.{layer}.{name}.weight"] for layer in range(LAYERS)]
+    arrays += [m["norm.weight"], np.zeros((2, CONTEXT, 2), np.float32)]
+    if "output.weight" in m:
+        vocab_size = -vocab_size
+        arrays.append(m["output.weight"])
+    header = struct.pack("<7i", D, F, LAYERS, HEADS, KV, vocab_size, CONTEXT)
+    return header + b"".join(a.astype("<f4").tobytes() for a in arrays)
+
+
+def close(path: Path, expected: Array) -> None:
+    params, config = weights.load(path, HEADS, CONTEXT)
+    logits = transformer.forward(params, TOKENS, config)
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+    decoder = generate.Decoder(params, config)
+    for position, token in enumerate(TOKENS[0]):
+        np.testing.assert_allclose(decoder.step(int(token)), expected[0, position], atol=1e-4)
+
+
+@pytest.mark.parametrize("layout", [lambda t: t, nano], ids=["huggingface", "nanogpt"])
+@pytest.mark.parametrize("head", [False, True])
+def test_gpt2(tmp_path: Path, layout: Callable[[Tensors], Tensors], head: bool) -> None:
+    tensors = gpt2(head)
+    save_file(layout(tensors), tmp_path / "x.safetensors")
+    close(tmp_path / "x.safetensors", gpt2_logits(tensors, TOKENS))
+
+
+@pytest.mark.parametrize("layout", [lambda t: t, meta], ids=["huggingface", "meta"])
+@pytest.mark.parametrize("head", [False, True])
+def test_llama(tmp_path: Path, layout: Callable[[Tensors], Tensors], head: bool) -> None:
+    tensors = llama(head)
+    save_file(layout(tensors), tmp_path / "x.safetensors")
+    close(tmp_path / "x.safetensors", llama_logits(tensors, TOKENS))
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_llama2c(tmp_path: Path, head: bool) -> None:
+    tensors = llama(head)
+    (tmp_path / "x.bin").write_bytes(llama2c_file(tensors))
+    params, config = llama2c.load(tmp_path / "x.bin")
+    assert (config.kv_heads, config.context, config.tied_head) == (KV, CONTEXT, not head)
+    logits = transformer.forward(params, TOKENS, config)
+    np.testing.assert_allclose(logits, llama_logits(tensors, TOKENS), atol=1e-4)
+
+
+def test_bfloat16(tmp_path: Path) -> None:
+    tensors = {name: (a.view("<u4") & 0xFFFF0000).view("<f4") for name, a in llama().items()}
+    about, data = {}, b""
+    for name, array in tensors.items():
+        half = (array.view("<u4") >> 16).astype("<u2").tobytes()
+        span = [len(data), len(data) + len(half)]
+        about[name] = {"dtype": "BF16", "shape": array.shape, "data_offsets": span}
+        data += half
+    header = json.dumps(about).encode()
+    (tmp_path / "x.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + data)
+    close(tmp_path / "x.safetensors", llama_logits(tensors, TOKENS))
+
+
+def test_a_saved_file_has_our_names(tmp_path: Path) -> None:
+    save_file(llama(), tmp_path / "x.safetensors")
+    params, _ = weights.load(tmp_path / "x.safetensors", HEADS)
+    weights.save(tmp_path / "ours.safetensors", params)
+    again = weights.read(tmp_path / "ours.safetensors")
+    assert again.keys() == params.keys()
+    assert all(np.array_equal(again[name], params[name]) for name in params)
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("h.1.mlp.c_fc.bias", None, "h.1.mlp.c_fc.bias is missing"),
+        ("h.1.mlp.c_fc.bias", np.zeros(3, np.float32), r"has shape \(3,\), expected \(24,\)"),
+        ("h.0.mlp.c_fc.weight", np.zeros(3, np.float32), "expected 2 dimensions"),
+        ("h.0.ln_1.bias", np.full(D, np.nan, np.float32), "h.0.ln_1.bias .* not all finite"),
+        ("h.0.ln_1.bias", np.zeros(D, np.int32), "int32"),
+        ("h.0.extra", np.zeros(D, np.float32), "1 tensors have no place: h.0.extra"),
+        ("wte.weight", None, "neither GPT-2"),
+    ],
+)
+def test_wrong_tensors(tmp_path: Path, name: str, array: Array | None, said: str) -> None:
+    tensors = gpt2()
+    tensors.pop(name, None)
+    if array is not None:
+        tensors[name] = array
+    save_file(tensors, tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match=said) as caught:
+        weights.load(tmp_path / "x.safetensors", HEADS)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("heads", [0, 3, 32, -4])
+@pytest.mark.parametrize("tensors", [gpt2, llama])
+def test_wrong_heads(tmp_path: Path, tensors: Callable[[], Tensors], heads: int) -> None:
+    save_file(tensors(), tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match="heads"):
+        weights.load(tmp_path / "x.safetensors", heads)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    with pytest.raises(UserError, match="no file"):
+        weights.load(path, HEADS)
+    save_file(gpt2(), path)
+    whole = path.read_bytes()
+    for data in (b"", whole[:100], whole[:-4], b"\xff" * 64):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match="cannot be read as safetensors"):
+            weights.load(path, HEADS)
+    torch_file = tmp_path / "x.pt"
+    torch_file.write_bytes(b"no pickle")
+    with pytest.raises(UserError, match="PyTorch"):
+        weights.load(torch_file, HEADS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data[:20], "20 bytes, expected a header of 28"),
+        (lambda data: data[:-4], "expected [0-9]+ by its header"),
+        (lambda data: data + b"1234", "expected [0-9]+ by its header"),
+        (lambda data: struct.pack("<i", 0) + data[4:], "dim 0: expected 1 or more"),
+        (lambda data: struct.pack("<i", 17) + data[4:], "n_heads 4.*dim 17"),
+        (lambda data: struct.pack("<i", 2**31 - 4) + data[4:], "by its header"),
+        (lambda data: data[:-400] + b"\xff" * 400, "tok|norm|w3"),
+    ],
+)
+def test_damaged_llama2c(tmp_path: Path, change: Callable[[bytes], bytes], said: str) -> None:
+    (tmp_path / "x.bin").write_bytes(change(llama2c_file(llama())))
+    with pytest.raises(UserError, match=said) as caught:
+        llama2c.load(tmp_path / "x.bin")
+    assert "\n" not in str(caught.value)
+
+
+def tokenizer_file() -> bytes:
+    """Special tokens, the 256 bytes, single characters, and three merges."""
+    pieces = [(b"<unk>", 0.0), (b"<s>", 0.0), (b"</s>", 0.0)]
+    pieces += [(b"<0x%02X>" % byte, 0.0) for byte in range(256)]
+    pieces += [(c.encode(), -9.0) for c in " abc"]
+    pieces += [(b"ab", -2.0), (b"bc", -1.0), (b" a", -3.0)]
+    body = b"".join(struct.pack("<fi", score, len(p)) + p for p, score in pieces)
+    return struct.pack("<i", 6) + body
+
+
+def test_llama2c_tokenizer(tmp_path: Path) -> None:
+    path = tmp_path / "tok.bin"
+    path.write_bytes(tokenizer_file())
+    tokenizer = llama2c.ScoredTokenizer.load(path)
+    names = [tokenizer.pieces[i] for i in tokenizer.encode("abc")]
+    assert names == [b"<s>", b" a", b"bc"]  # bc first: its score is the best
+    assert tokenizer.encode("") == [1]
+    for text in ("abc cab", "é ☃ x", "  a", "a\nb"):
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    with pytest.raises(ValueError, match="expected 0 to"):
+        tokenizer.decode([100000])
+    whole = tokenizer_file()
+    for data in (b"", whole[:-1], whole[:50], whole[:11], whole[:8] + b"\xff\xff\xff\x7f"):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match="token"):
+            llama2c.ScoredTokenizer.load(path)
