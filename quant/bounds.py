@@ -174,4 +174,6 @@ def _check_tables(qm: QuantModel) -> None:
             raise UserError(f"table '{name}' does not fit the configuration; {REMEDY}")
         if table is not None:
             _array(f"table '{name}'", table, np.int32, shape, top)
+    if (bump := qm.tables.get("bump")) is not None:
+        _range("table 'bump', entry 0", int(bump[0]), 0, 0)  # padding lanes stay 0
     _range("bump_shift", qm.bump_shift, 0, 15)

@@ -67,9 +67,12 @@ def bump_shift(bits: int, frac: int) -> int:
 
 
 def bump_table(frac: int, shift: int) -> np.ndarray:
-    """[256] in hidden units: relu(x) - gelu(x) in the middle of the 2^shift codes of a cell."""
-    values = []
-    for i in range(BUMP_SIZE):
+    """[256] in hidden units: relu(x) - gelu(x) in the middle of the 2^shift codes of a cell.
+
+    Cell 0 is 0, so that gelu(0) = 0: lanes that pad a tile stay 0.
+    """
+    values = [0.0]
+    for i in range(1, BUMP_SIZE):
         x = (i * 2**shift + (2**shift - 1) / 2) * 2.0**-frac
         values.append((x - gelu(x)) * 2.0**frac)
     return _rounded(values)

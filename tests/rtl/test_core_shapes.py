@@ -31,7 +31,7 @@ LEARNED, ROTARY, SINUS = ({"positions": p} for p in ("learned", "rotary", "sinus
 RELU, GELU = {"activation": "relu"}, {"activation": "gelu"}
 
 QUICK = [
-    Case("square", 4, 4, 13, LAYERNORM | LEARNED | GELU | {"context": 11}, verilator=True),
+    Case("square", 4, 4, 13, LAYERNORM | LEARNED | GELU | {"context": 11, "d_ff": 26}, verilator=True),
     Case(
         "wide_rotary",
         2,
@@ -62,7 +62,7 @@ QUICK = [
         4,
         8,
         13,
-        LAYERNORM | LEARNED | GELU | {"context": 6},
+        LAYERNORM | LEARNED | GELU | {"context": 6, "d_ff": 30},
         {"weight_bits": 8, "act_bits": 16, "kv_bits": 12, "prob_bits": 15, "score_frac_bits": 8},
     ),
 ]
