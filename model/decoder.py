@@ -42,7 +42,9 @@ class Decoder:
         self.turn = layers.rotary_table(config.context, config.d_head, dtype)
         self.head = np.ascontiguousarray(transformer.head_weight(params).T)  # (D, V)
         self.scale = dtype.type(1 / math.sqrt(config.d_head))
-        self.pre = config.norm_position == "pre"
+        self.pre, self.centred = config.norm_position == "pre", config.norm == "layernorm"
+        self.heads, self.kv_heads = config.n_heads, config.kv_heads
+        self.activation = config.activation
         memory = [] if source is None else self._read(source, source_mask)
         self.sublayers: list[tuple[str, Callable[[Array], Array]]] = []  # (norm, work), in order
         for layer in range(config.n_layers):
@@ -76,19 +78,18 @@ class Decoder:
         result = []
         for layer in range(self.config.n_layers):
             kv = self._linear(f"layers.{layer}.cross_kv", rows)  # (S, 2K)
-            k, v = split_memory(kv, 1, self.config.kv_heads)
+            k, v = split_memory(kv, 1, self.kv_heads)
             result.append((f"layers.{layer}.", k[0], v[0], hidden))
         return result
 
     def _attention(self, layer: int, x: Array) -> Array:
         """Self-attention of x (D,); puts its key and value into the cache."""
-        here, heads, kv_heads = self.position, self.config.n_heads, self.config.kv_heads
+        here, heads, turned = self.position, self.heads, self.heads + self.kv_heads
         name = f"layers.{layer}."
-        qkv = self._linear(name + "qkv", x).reshape(heads + 2 * kv_heads, self.config.d_head)
+        qkv = self._linear(name + "qkv", x).reshape(turned + self.kv_heads, -1)
         if self.table is None:
-            layers.rotate(qkv[None, : heads + kv_heads], self.turn[here : here + 1])
-        self.keys[layer, :, here] = qkv[heads : heads + kv_heads]
-        self.values[layer, :, here] = qkv[heads + kv_heads :]
+            layers.rotate(qkv[None, :turned], self.turn[here : here + 1])
+        self.keys[layer, :, here], self.values[layer, :, here] = qkv[heads:turned], qkv[turned:]
         seen = slice(here + 1)
         out = self._attend(qkv[:heads], self.keys[layer, :, seen], self.values[layer, :, seen])
         return self._linear(name + "attn_proj", out)
@@ -97,15 +98,15 @@ class Decoder:
         self, name: str, keys: Array, values: Array, hidden: Array | None, x: Array
     ) -> Array:
         """Attention of x (D,) to the encoder's output."""
-        q = self._linear(name + "cross_q", x).reshape(self.config.n_heads, -1)
+        q = self._linear(name + "cross_q", x).reshape(self.heads, -1)
         return self._linear(name + "cross_proj", self._attend(q, keys, values, hidden))
 
     def _ffn(self, name: str, x: Array) -> Array:
         up = self._linear(name + "ffn_up", x)
-        if self.config.activation == "relu":
+        if self.activation == "relu":
             hidden = np.maximum(up, 0)
         else:
-            hidden = ACTIVATIONS[self.config.activation][0](up[None])[0][0]
+            hidden = ACTIVATIONS[self.activation][0](up[None])[0][0]
         return self._linear(name + "ffn_down", hidden)
 
     def _attend(self, q: Array, keys: Array, values: Array, hidden: Array | None = None) -> Array:
@@ -127,7 +128,7 @@ class Decoder:
 
     def _norm(self, name: str, x: Array) -> Array:
         bias = self.params.get(name + ".bias")
-        if self.config.norm == "layernorm":
+        if self.centred:
             x = x - x.sum() / x.dtype.type(x.size)
         inv = 1 / math.sqrt(float(x @ x) / x.size + layers.NORM_EPS)
         y = x * x.dtype.type(inv) * self.params[name + ".weight"]

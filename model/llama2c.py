@@ -20,7 +20,7 @@ import numpy as np
 from configs.cli import UserError
 from configs.schema import ModelConfig
 from model import transformer
-from model.weights import Tensors, from_llama
+from model.layouts import Tensors, from_llama
 
 HEADER = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")
 BOS, EOS, FIRST_BYTE = 1, 2, 3  # token ids; FIRST_BYTE + b is the raw byte b
