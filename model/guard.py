@@ -17,6 +17,13 @@ from model import transformer
 from model.tasks import Batch
 from model.transformer import Params
 
+GROUPS = ("embed", "positions", "layers", "final_norm", "head")
+PARTS = (
+    *("attn_norm", "qkv", "attn_proj"),
+    *("cross_norm", "cross_q", "cross_kv", "cross_proj"),
+    *("ffn_norm", "ffn_up", "ffn_down"),
+)
+
 
 def first_bad(tensors: Mapping[str, np.ndarray]) -> str | None:
     """Name and kind of the first tensor with a NaN or an infinity; masked scores may be -inf."""
@@ -36,8 +43,17 @@ def locate(params: Params, batch: Batch, config: Config, grads: Params) -> str |
     transformer.forward(params, batch.tokens, config.model, stages)
     if bad := first_bad(stages):
         return f"stage {bad}"
-    bad = first_bad({name: grads[name] for name in reversed(grads)})
+    bad = first_bad({name: grads[name] for name in sorted(grads, key=_place, reverse=True)})
     return f"gradient of {bad}" if bad else None
+
+
+def _place(name: str) -> tuple[int, int, int, int]:
+    """Sorts the names of parameters in the order in which the forward pass meets them."""
+    encoder = name.startswith("encoder.")
+    group, *rest = name.removeprefix("encoder.").split(".")
+    layer, part = (int(rest[0]), PARTS.index(rest[1])) if group == "layers" else (0, 0)
+    stack = 0 if group in GROUPS[:2] else 1 if encoder else 2
+    return stack, GROUPS.index(group), layer, part
 
 
 def check(

@@ -77,6 +77,21 @@ def test_dropout_resumes(text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert contents(tmp_path / "without") != contents(tmp_path / "straight")
 
 
+@pytest.mark.parametrize("kind", ["decoder", "encoder", "encoder-decoder"])
+def test_every_parameter_has_its_place(kind: str) -> None:
+    """Whatever the kind, the guard sorts the names from the embedding to the head."""
+    options = {"kind": kind, "bias": True, "norm": "layernorm", "tied_head": False, "n_layers": 2}
+    names = transformer.empty(schema.ModelConfig(**options), 9)
+    order = sorted(names, key=guard._place)
+    assert order[:2] == ["embed.weight", "positions.weight"]
+    assert order[-1] == "head.weight"
+    layers = [name for name in order if name.startswith("layers.")]
+    assert layers == sorted(layers, key=lambda name: name.split(".")[1])
+    assert order.index(layers[0]) > order.index("positions.weight")
+    if kind == "encoder-decoder":
+        assert order.index("encoder.final_norm.weight") < order.index(layers[0])
+
+
 @pytest.mark.parametrize("kind", ["encoder", "encoder-decoder"])
 def test_a_kind_that_no_task_teaches_yet(text: Path, kind: str) -> None:
     config = text_config(text)
@@ -224,6 +239,11 @@ def test_the_guard_walks_in_order(text: Path) -> None:
     grads["embed.weight"][0, 0] = grads["head.weight"][0, 0] = np.nan
     found = guard.locate(run.params, batch, config, grads)
     assert found == "gradient of head.weight (holds nan)"
+    grads["head.weight"][0, 0] = 0
+    grads["positions.weight"][0, 0] = grads["layers.0.qkv.bias"][0] = np.inf
+    grads["layers.0.ffn_up.weight"][0, 0] = -np.inf
+    found = guard.locate(run.params, batch, config, grads)
+    assert found == "gradient of layers.0.ffn_up.weight (holds -inf)"
     run.params["layers.0.ffn_up.bias"][0] = 3e38
     run.params["layers.0.ffn_down.weight"][0] = 3e38
     with (
