@@ -6,11 +6,13 @@ the bench to stop at the first token that differs.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +96,11 @@ def load(build_dir: Path, hint: str) -> Machine:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         version, digest = manifest["version"], manifest["source"]
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is damaged: run '{hint}'") from None
+        raise UserError(f"{path} is damaged: remove it and run '{hint}'") from None
     if version != MANIFEST_VERSION:
-        raise UserError(f"{path} has version {version}, not {MANIFEST_VERSION}: run '{hint}'")
+        raise UserError(
+            f"{path} has version {version}, not {MANIFEST_VERSION}: remove it and run '{hint}'"
+        )
     if digest != files.sha256(source / "qmodel.json", source / "qmodel.safetensors"):
         raise UserError(f"{rtl} was rendered from another {source}: run '{hint}'")
     return Machine(rtl, manifest, qm)
@@ -120,6 +124,33 @@ def simulate(
     simulator is not installed, SimulationError when the design does not compile.
     """
     where = out / "run"
+    with _alone(out):
+        return _simulate(machine, requests, simulator, out, where, build, waves, seed, on_token)
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """UserError if another simulation works in the folder `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"another simulation works in {out}: wait for its end") from None
+        yield
+
+
+def _simulate(
+    machine: Machine,
+    requests: Sequence[Request],
+    simulator: str,
+    out: Path,
+    where: Path,
+    build: Path | None,
+    waves: bool,
+    seed: int | None,
+    on_token: Callable[[int], None] | None,
+) -> Outcome:
     _prepare(machine, requests, where)
     checker = Checker(GoldenModel(machine.qm), machine.manifest, requests)
     with ThreadPoolExecutor(1) as pool:

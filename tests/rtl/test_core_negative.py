@@ -218,7 +218,7 @@ def test_verilog_of_another_artefact_is_refused(machine: core.Machine, tmp_path:
     with pytest.raises(UserError, match=r"was rendered from another .*run 'make rtl CONFIG=small'"):
         core.load(folder, "make rtl CONFIG=small")
     (folder / "rtl" / "manifest.json").write_text("{")
-    with pytest.raises(UserError, match="damaged: run 'make rtl CONFIG=small'"):
+    with pytest.raises(UserError, match="damaged: remove it and run 'make rtl CONFIG=small'"):
         core.load(folder, "make rtl CONFIG=small")
     (folder / "rtl" / "manifest.json").unlink()
     with pytest.raises(UserError, match=r"no Verilog in .*: run 'make rtl CONFIG=small'"):
