@@ -38,6 +38,8 @@ def train(config: Config, folder: Path, resume: bool = True, quiet: bool = False
     task = tasks.load(config)
     run = runs.load(folder, config, task) if resume else None
     if run is not None and run.step == config.train.steps:
+        if not (folder / "loss.png").exists():  # ended between the last step and the picture
+            plot.loss_curve(folder / "loss.png", run.records, config.name)
         os.utime(folder / "weights.safetensors")  # up to date, for make
         return False
     if run is None:
