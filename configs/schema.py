@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 CONFIG_DIR = Path(__file__).parent
 BUILD_DIR = CONFIG_DIR.parent / "build"
@@ -20,25 +28,48 @@ class ConfigError(ValueError):
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    LATER: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Options that came `LATER` are left out at their default: files written before
+        are equal to those written now, and no model has to be trained again."""
+        defaults = {name: type(self).model_fields[name].default for name in self.LATER}
+        return {k: v for k, v in dump(self).items() if k not in defaults or v != defaults[k]}
 
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
 class ModelConfig(Section):
-    """Shape and kind of the transformer (decoder-only, pre-norm)."""
+    """Shape and kind of the transformer.
 
+    A decoder continues a text, an encoder reads one answer off a whole text, an encoder-decoder
+    turns one text into another.
+    """
+
+    LATER = ("kind", "n_kv_heads", "norm_position", "dropout", "label_smoothing")
     d_model: int = Field(64, ge=4, le=1024)
     n_heads: int = Field(4, ge=1, le=64)
     n_layers: int = Field(2, ge=1, le=32)
     d_ff: int = Field(256, ge=4, le=8192)
     context: int = Field(128, ge=4, le=4096)
     norm: Literal["layernorm", "rmsnorm"] = "rmsnorm"
-    activation: Literal["relu", "gelu"] = "relu"
+    activation: Literal["relu", "gelu", "silu", "swiglu"] = "relu"
     positions: Literal["learned", "sinusoidal", "rotary"] = "learned"
     tied_head: bool = True
     bias: bool = False
+    kind: Literal["decoder", "encoder", "encoder-decoder"] = "decoder"
+    n_kv_heads: int | None = Field(None, ge=1, description="keys and values; default: n_heads")
+    norm_position: Literal["pre", "post"] = "pre"
+    dropout: float = Field(0.0, ge=0, lt=1, description="of embeddings and of what layers add")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and of values; each serves n_heads / kv_heads queries."""
+        return self.n_heads if self.n_kv_heads is None else self.n_kv_heads
 
     @property
     def d_head(self) -> int:
@@ -48,6 +79,10 @@ class ModelConfig(Section):
     def _shapes(self) -> ModelConfig:
         if self.d_model % self.n_heads:
             raise ValueError(f"d_model {self.d_model} is not divisible by n_heads {self.n_heads}")
+        if self.n_heads % self.kv_heads:
+            raise ValueError(
+                f"n_heads {self.n_heads} is not divisible by n_kv_heads {self.n_kv_heads}"
+            )
         if self.positions == "rotary" and self.d_head % 2:
             raise ValueError(f"rotary positions need an even d_model / n_heads, not {self.d_head}")
         if self.positions == "sinusoidal" and self.d_model % 2:
@@ -66,20 +101,41 @@ class DataConfig(Section):
 
 
 class TrainConfig(Section):
-    """Optimisation by AdamW with warm-up, cosine decay and gradient clipping."""
+    """Optimizer, schedule and length of the training; `model/optim.py` has the formulas."""
 
+    LATER = (
+        *("schedule", "decay", "decay_every", "optimizer", "momentum"),
+        *("accumulate", "patience", "sample_tokens"),
+    )
     seed: int = Field(1, ge=0, lt=2**32)
     steps: int = Field(2000, ge=1)
     batch_size: int = Field(32, ge=1)
     seq_len: int | None = Field(None, ge=1, description="tokens per sample; default: the context")
     learning_rate: float = Field(3e-3, gt=0)
     min_learning_rate: float = Field(1e-4, ge=0)
+    schedule: Literal["constant", "step", "exponential", "cosine"] = "cosine"
     warmup_steps: int = Field(100, ge=0)
+    decay: Fraction = Field(0.5, description="step, exponential: factor per decay_every steps")
+    decay_every: int = Field(1000, ge=1)
+    optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "adamw"
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd")
     weight_decay: float = Field(0.1, ge=0)
     beta1: Fraction = 0.9
     beta2: Fraction = 0.99
     clip: float = Field(1.0, gt=0)
+    accumulate: int = Field(1, ge=1, description="batches per step; their gradients are averaged")
     eval_every: int = Field(200, ge=1)
+    patience: int | None = Field(None, ge=1, description="evaluations without a better one to end")
+    sample_tokens: int = Field(0, ge=0, description="text: tokens written at each evaluation")
+
+    @model_validator(mode="after")
+    def _rates(self) -> TrainConfig:
+        if self.schedule != "constant" and self.min_learning_rate > self.learning_rate:
+            raise ValueError(
+                f"min_learning_rate {self.min_learning_rate} is above learning_rate "
+                f"{self.learning_rate}"
+            )
+        return self
 
 
 class QuantConfig(Section):

@@ -41,22 +41,20 @@ def report(trained: Checkpoint, task: Task, seed: int) -> str:
     """Accuracy per operation of digits; samples of text, greedy and with temperature."""
     if isinstance(task, DigitsTask):
         return _accuracy(trained, task)
+    return "\n".join(
+        f"temperature {temperature}: "
+        + sample(trained, trained.config.context, temperature, runs.generator(seed, runs.SAMPLE))
+        for temperature in (0.0, 0.7)
+    )
+
+
+def sample(trained: Checkpoint, tokens: int, temperature: float, rng: np.random.Generator) -> str:
+    """The model's own prompt and up to `tokens` tokens after it."""
     prompt = trained.tokenizer.encode(trained.prompt)
-    lines = []
-    for temperature in (0.0, 0.7):
-        rng = runs.generator(seed, runs.SAMPLE)
-        ids = generate(
-            trained.params,
-            trained.config,
-            prompt,
-            trained.config.context,
-            temperature,
-            rng,
-            trained.stop_token,
-        )
-        text = continuation(trained.tokenizer, prompt, list(ids)).rstrip()
-        lines.append(f"temperature {temperature}: {text}")
-    return "\n".join(lines)
+    ids = generate(
+        trained.params, trained.config, prompt, tokens, temperature, rng, trained.stop_token
+    )
+    return continuation(trained.tokenizer, prompt, list(ids)).rstrip()
 
 
 def _accuracy(trained: Checkpoint, task: DigitsTask) -> str:

@@ -126,6 +126,48 @@ def gelu_backward(dy: Array, cache: tuple) -> Array:
     return slope
 
 
+def silu_forward(x: Array) -> tuple[Array, tuple]:
+    """SiLU or Swish, x * sigmoid(x), elementwise (arXiv 1702.03118)."""
+    sigmoid = x * 0.5
+    np.tanh(sigmoid, out=sigmoid)  # (1 + tanh(x/2)) / 2 never overflows
+    sigmoid += 1
+    sigmoid *= 0.5
+    return x * sigmoid, (x, sigmoid)
+
+
+def silu_backward(dy: Array, cache: tuple) -> Array:
+    """dx = dy s (1 + x (1 - s)), with s the forward's sigmoid."""
+    x, sigmoid = cache
+    return dy * sigmoid * (1 + x * (1 - sigmoid))
+
+
+def swiglu_forward(x: Array) -> tuple[Array, tuple]:
+    """silu(gate) * up (arXiv 2002.05202). x: (N, 2F), columns gate | up -> (N, F)."""
+    gate, up = np.split(x, 2, axis=1)
+    act, cache = silu_forward(gate)
+    return act * up, (act, up, cache)
+
+
+def swiglu_backward(dy: Array, cache: tuple) -> Array:
+    """dy: (N, F) -> dx (N, 2F)."""
+    act, up, gate_cache = cache
+    return np.concatenate([silu_backward(dy * up, gate_cache), dy * act], axis=1)
+
+
+# -- dropout -----------------------------------------------------------------------------------
+def dropout_forward(x: Array, rate: float, rng: np.random.Generator) -> tuple[Array, tuple]:
+    """Zeros with probability `rate`, the rest times 1/(1-rate): the mean stays (JMLR 15, 2014)."""
+    keep = (rng.random(x.shape, np.float32) >= rate).astype(x.dtype)
+    keep *= x.dtype.type(1 / (1 - rate))
+    return x * keep, (keep,)
+
+
+def dropout_backward(dy: Array, cache: tuple) -> Array:
+    """dx = dy where x was kept, scaled alike."""
+    (keep,) = cache
+    return dy * keep
+
+
 # -- embedding ---------------------------------------------------------------------------------
 def embedding_backward(dy: Array, tokens: Array, vocab_size: int) -> Array:
     """Sum the rows of dy (N, D) by token: dtable (V, D). tokens: (N,) ints."""
@@ -155,24 +197,44 @@ def rotate(x: Array, turn: Array) -> None:
 
 
 # -- loss --------------------------------------------------------------------------------------
-def cross_entropy_forward(logits: Array, targets: Array) -> tuple[float, tuple]:
+def cross_entropy_forward(
+    logits: Array, targets: Array, smoothing: float = 0.0
+) -> tuple[float, tuple]:
     """Mean of -log softmax(logits)[target] over the rows whose target is >= 0.
 
-    logits: (N, V); targets: (N,) ints, -1 where there is no loss.
+    logits: (N, V); targets: (N,) ints, -1 where there is no loss. With label smoothing e, the
+    target has the share 1 - e and all V share e evenly (arXiv 1512.00567).
     """
+    _check_targets(targets, logits.shape)
     probs = logits - logits.max(axis=1, keepdims=True)
     rows = np.flatnonzero(targets >= 0)
     picked = probs[rows, targets[rows]].astype(np.float64)
+    if smoothing:
+        picked += smoothing * (probs[rows].mean(axis=1, dtype=np.float64) - picked)
     np.exp(probs, out=probs)
     total = probs @ np.ones(probs.shape[1], probs.dtype)  # (N,)
     loss = float(np.mean(np.log(total[rows].astype(np.float64)) - picked)) if rows.size else 0.0
-    return loss, (probs, total, targets, rows)
+    return loss, (probs, total, targets, rows, smoothing)
 
 
 def cross_entropy_backward(cache: tuple) -> Array:
     """dlogits (N, V) of the mean loss."""
-    probs, total, targets, rows = cache
+    probs, total, targets, rows, smoothing = cache
     scale = (targets >= 0).astype(probs.dtype) / max(rows.size, 1)  # (N,)
     dlogits = probs * (scale / total)[:, None]
+    if smoothing:
+        dlogits -= (scale * scale.dtype.type(smoothing / probs.shape[1]))[:, None]
+        scale *= scale.dtype.type(1 - smoothing)
     dlogits[rows, targets[rows]] -= scale[rows]
     return dlogits
+
+
+def _check_targets(targets: Array, shape: tuple[int, ...]) -> None:
+    """ValueError unless there is a target for each row of logits (N, V), from -1 to V - 1."""
+    if targets.shape != shape[:1]:
+        raise ValueError(f"targets of shape {targets.shape}: expected {shape[:1]}, one a row")
+    if targets.size and not (targets.min() >= -1 and targets.max() < shape[1]):
+        raise ValueError(
+            f"targets from {targets.min()} to {targets.max()}: expected 0 to {shape[1] - 1}, or -1 "
+            "for no loss"
+        )

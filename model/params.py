@@ -7,13 +7,22 @@ context; a matrix is stored (in, out), so y = x W + b. Optional ones are marked 
     embed.weight                 (V, D)
     positions.weight             (T, D)    positions = "learned"
     layers.{l}.attn_norm.weight  (D,)      and .bias, layernorm with bias
-    layers.{l}.qkv.weight        (D, 3D)   columns q | k | v; each is head-major; .bias (3D,)
+    layers.{l}.qkv.weight        (D, D+2K) columns q | k | v; each is head-major; .bias (D+2K,);
+                                           K = D, or d_head * n_kv_heads
     layers.{l}.attn_proj.weight  (D, D)    and .bias
     layers.{l}.ffn_norm.weight   (D,)      and .bias, as attn_norm
-    layers.{l}.ffn_up.weight     (D, F)    and .bias
+    layers.{l}.ffn_up.weight     (D, F)    and .bias; swiglu: (D, 2F), columns gate | up
     layers.{l}.ffn_down.weight   (F, D)    and .bias
-    final_norm.weight            (D,)      and .bias, as attn_norm
+    final_norm.weight            (D,)      and .bias, as attn_norm; norm_position = "pre"
     head.weight                  (V, D)    untied head; tied: embed.weight serves. Never a bias.
+
+An encoder-decoder has the layers of its encoder as encoder.layers.{l}.* and encoder.final_norm, of
+the same shapes; the tables are shared. The decoder's layers have between attention and FFN:
+
+    layers.{l}.cross_norm.weight (D,)      and .bias, as attn_norm
+    layers.{l}.cross_q.weight    (D, D)    and .bias
+    layers.{l}.cross_kv.weight   (D, 2K)   columns k | v, read from the encoder; .bias (2K,)
+    layers.{l}.cross_proj.weight (D, D)    and .bias
 """
 
 from __future__ import annotations
@@ -51,7 +60,7 @@ class Params(dict[str, Array]):
 
 def parameter_shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every parameter, matrices first."""
-    d, f = config.d_model, config.d_ff
+    d, f, kv = config.d_model, config.d_ff, config.kv_heads * config.d_head
     shapes: dict[str, tuple[int, ...]] = {"embed.weight": (vocab_size, d)}
     vectors: dict[str, tuple[int, ...]] = {}
 
@@ -65,14 +74,27 @@ def parameter_shapes(config: ModelConfig, vocab_size: int) -> dict[str, tuple[in
         if config.bias and config.norm == "layernorm":
             vectors[f"{name}.bias"] = (d,)
 
-    for layer in range(config.n_layers):
-        norm(f"layers.{layer}.attn_norm")
-        linear(f"layers.{layer}.qkv", d, 3 * d)
-        linear(f"layers.{layer}.attn_proj", d, d)
-        norm(f"layers.{layer}.ffn_norm")
-        linear(f"layers.{layer}.ffn_up", d, f)
-        linear(f"layers.{layer}.ffn_down", f, d)
-    norm("final_norm")
+    def stack(prefix: str, cross: bool) -> None:
+        for layer in range(config.n_layers):
+            name = f"{prefix}layers.{layer}."
+            norm(name + "attn_norm")
+            linear(name + "qkv", d, d + 2 * kv)
+            linear(name + "attn_proj", d, d)
+            if cross:
+                norm(name + "cross_norm")
+                linear(name + "cross_q", d, d)
+                linear(name + "cross_kv", d, 2 * kv)
+                linear(name + "cross_proj", d, d)
+            norm(name + "ffn_norm")
+            linear(name + "ffn_up", d, 2 * f if config.activation == "swiglu" else f)
+            linear(name + "ffn_down", f, d)
+        if config.norm_position == "pre":
+            norm(prefix + "final_norm")
+
+    both = config.kind == "encoder-decoder"
+    if both:
+        stack("encoder.", cross=False)
+    stack("", cross=both)
     if not config.tied_head:
         shapes["head.weight"] = (vocab_size, d)
     if config.positions == "learned":
@@ -99,19 +121,22 @@ def init(
             array[...] = 1
         elif name.endswith(".weight"):
             std = EMBED_STD
-            if name.startswith("layers."):
+            if name.startswith(("layers.", "encoder.")):
                 std = 1 / math.sqrt(array.shape[0])
-            if name.endswith(("attn_proj.weight", "ffn_down.weight")):
+            if name.endswith(("_proj.weight", "ffn_down.weight")):
                 std /= math.sqrt(2 * config.n_layers)
             array[...] = rng.normal(0.0, std, array.shape)
     return params
 
 
 def split_qkv(params: dict[str, Array], layer: int) -> dict[str, tuple[Array, Array | None]]:
-    """Views {"q": (weight (D, D), bias (D,) or None), "k": ..., "v": ...} of one layer."""
-    weights = np.split(params[f"layers.{layer}.qkv.weight"], 3, axis=1)
+    """Views {"q": (weight (D, D), bias (D,) or None), "k": (weight (D, K), ...), "v": ...}."""
+    weight = params[f"layers.{layer}.qkv.weight"]
+    d, width = weight.shape
+    cuts = [d, (d + width) // 2]
+    weights = np.split(weight, cuts, axis=1)
     bias = params.get(f"layers.{layer}.qkv.bias")
-    biases = np.split(bias, 3) if bias is not None else [None] * 3
+    biases = np.split(bias, cuts) if bias is not None else [None] * 3
     return dict(zip("qkv", zip(weights, biases, strict=True), strict=True))
 
 

@@ -1,6 +1,6 @@
 """An unfinished training on disk: `last.safetensors`, from which it continues bit for bit.
 
-One file, replaced in one step, so parameters, optimiser and counters always belong together.
+One file, replaced in one step, so parameters, optimizer and counters always belong together.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import numpy as np
 
 from configs.cli import UserError
 from configs.files import write_text
-from configs.schema import Config
+from configs.schema import Config, TrainConfig
 from model import checkpoint, transformer
-from model.optim import AdamW
+from model.optim import Optimizer
 from model.tasks import Task
 
 INIT, BATCH, CALIBRATION, SAMPLE = range(1, 5)  # purposes of random numbers; tasks.py uses 0
+
+OVERFIT = 0.02  # rise of the validation loss above its lowest that is worth a word
 
 
 def generator(seed: int, purpose: int, step: int = 0) -> np.random.Generator:
@@ -33,12 +35,32 @@ class Run:
     """State of a training after `step` steps."""
 
     params: transformer.Params
-    optimizer: AdamW
+    optimizer: Optimizer
     step: int = 0
     best: float = math.inf  # lowest validation loss so far
     loss_sum: float = 0.0  # of the training batches since the last evaluation
     loss_count: int = 0
     records: list[dict] = field(default_factory=list)  # the lines of metrics.jsonl
+
+    def stale(self) -> int:
+        """Evaluations since the best one."""
+        losses = [record["validation_loss"] for record in self.records]
+        return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+
+    def finished(self, settings: TrainConfig) -> bool:
+        """All steps are done, or `patience` evaluations have brought nothing better."""
+        patience = settings.patience
+        return self.step == settings.steps or (patience is not None and self.stale() >= patience)
+
+    def overfitting(self) -> str | None:
+        """What to say when the training loss falls while the validation loss rises; or None."""
+        if not self.stale():
+            return None
+        last, best = self.records[-1], self.records[-1 - self.stale()]
+        rise = last["validation_loss"] / best["validation_loss"] - 1
+        if last["train_loss"] >= best["train_loss"] or rise < OVERFIT:
+            return None
+        return f"overfitting: validation was {rise:.1%} lower at step {best['step']}"
 
 
 COUNTERS = ("step", "best", "loss_sum", "loss_count", "records")
@@ -48,7 +70,7 @@ def fresh(config: Config, task: Task) -> Run:
     """A run that has not begun."""
     rng = generator(config.train.seed, INIT)
     params = transformer.init(config.model, len(task.tokenizer.vocab), rng)
-    return Run(params, AdamW(params))
+    return Run(params, Optimizer(params, config.train.optimizer))
 
 
 def identity(config: Config, task: Task) -> str:
@@ -56,7 +78,7 @@ def identity(config: Config, task: Task) -> str:
     about = {
         "model": config.model.model_dump(),
         "data": config.data.model_dump(exclude={"text", "prompt"}),
-        "train": config.train.model_dump(),
+        "train": config.train.model_dump(exclude={"sample_tokens"}),
         "tokenizer": task.tokenizer.to_dict(),
         "text": task.fingerprint,
     }
@@ -65,11 +87,7 @@ def identity(config: Config, task: Task) -> str:
 
 def save(folder: Path, run: Run, run_id: str) -> None:
     """Write `last.safetensors` and `metrics.jsonl`, each in one step."""
-    tensors = {
-        "params": run.params.flat,
-        "mean": run.optimizer.mean,
-        "square": run.optimizer.square,
-    }
+    tensors = {"params": run.params.flat} | run.optimizer.state
     about = {"run": run_id, "counters": {name: getattr(run, name) for name in COUNTERS}}
     checkpoint.write_tensors(folder / "last.safetensors", tensors, about)
     write_text(folder / "metrics.jsonl", "".join(json.dumps(r) + "\n" for r in run.records))
@@ -91,9 +109,7 @@ def load(folder: Path, config: Config, task: Task) -> Run | None:
     try:
         for name, value in about["counters"].items():
             setattr(run, name, value)
-        into = {"params": run.params.flat, "mean": run.optimizer.mean}
-        into["square"] = run.optimizer.square
-        for name, array in into.items():
+        for name, array in ({"params": run.params.flat} | run.optimizer.state).items():
             np.copyto(array, tensors[name], casting="no")
     except (KeyError, ValueError, TypeError, AttributeError):
         raise UserError(f"'{path}' is damaged; {afresh}") from None

@@ -19,25 +19,27 @@ import numpy as np
 from tqdm import tqdm
 
 from configs import cli
-from configs.cli import UserError
 from configs.schema import Config
-from model import checkpoint, evaluate, memory, plot, runs, tasks, transformer
+from model import checkpoint, evaluate, guard, memory, plot, runs, tasks, transformer
 from model.generate import at_least
-from model.optim import learning_rate
+from model.optim import clip, learning_rate
 
 
 class Interrupted(Exception):
     """The user or the system asked the training to stop; its state is saved."""
 
 
-def train(config: Config, folder: Path, resume: bool = True, quiet: bool = False) -> bool:
-    """Train into `folder` until config.train.steps; False if that had been done before.
+def train(
+    config: Config, folder: Path, resume: bool = True, quiet: bool = False, debug: bool = False
+) -> bool:
+    """Train into `folder` until the run is finished; False if that had been done before.
 
-    Raises Interrupted after SIGINT or SIGTERM, and UserError when the loss is no longer finite.
+    Raises Interrupted after SIGINT or SIGTERM, and UserError when numbers are no longer finite
+    (`debug` looks at every tensor of every step, else loss and gradient tell).
     """
     task = tasks.load(config)
     run = runs.load(folder, config, task) if resume else None
-    if run is not None and run.step == config.train.steps:
+    if run is not None and run.finished(config.train):
         if not (folder / "loss.png").exists():  # ended between the last step and the picture
             plot.loss_curve(folder / "loss.png", run.records, config.name)
         os.utime(folder / "weights.safetensors")  # up to date, for make
@@ -46,63 +48,99 @@ def train(config: Config, folder: Path, resume: bool = True, quiet: bool = False
         run = runs.fresh(config, task)
     elif not quiet:
         tqdm.write(f"continuing at step {run.step} of {config.train.steps}")
-    with _stop_signals() as stop:
-        _steps(config, folder, task, run, stop, quiet)
+    with _stop_signals() as stop, np.errstate(all="ignore"):  # the guard speaks instead
+        _steps(config, folder, task, run, stop, quiet, debug)
     plot.loss_curve(folder / "loss.png", run.records, config.name)
     return True
 
 
 def _steps(
-    config: Config, folder: Path, task: tasks.Task, run: runs.Run, stop: list[int], quiet: bool
+    config: Config,
+    folder: Path,
+    task: tasks.Task,
+    run: runs.Run,
+    stop: list[int],
+    quiet: bool,
+    debug: bool,
 ) -> None:
     """The training loop, from run.step to the end."""
     run_id = runs.identity(config, task)
     grads = run.params.like()
-    total = config.train.steps
+    settings = config.train
     with tqdm(
-        total=total, initial=run.step, unit="step", desc=config.name, disable=quiet or None
+        total=settings.steps,
+        initial=run.step,
+        unit="step",
+        desc=config.name,
+        disable=quiet or None,
     ) as bar:
-        while run.step < total:
-            batch = task.train_batch(runs.generator(config.train.seed, runs.BATCH, run.step))
-            loss = transformer.loss_and_gradients(run.params, *batch, config.model, grads)
-            _check_finite(loss, run.step, config)
-            run.optimizer.update(run.params, grads, config.train, run.step)
+        while not run.finished(settings):
+            loss = _gradients(config, task, run, grads, debug)
+            clip(grads.flat, settings.clip)
+            run.optimizer.update(run.params, grads, settings, run.step)
             run.step += 1
             run.loss_sum += loss
             run.loss_count += 1
             bar.update()
-            if run.step % config.train.eval_every == 0 or run.step == total:
-                _evaluate(config, folder, task, run)
+            if run.step % settings.eval_every == 0 or run.step == settings.steps:
+                trained = _evaluate(config, folder, task, run)
                 runs.save(folder, run, run_id)
                 if not quiet:
-                    tqdm.write(_line(run.records[-1]))
+                    tqdm.write(_told(config, run, trained))
             elif stop:
                 runs.save(folder, run, run_id)
-            if stop and run.step < total:
-                raise Interrupted(f"interrupted at step {run.step} of {total}; run again to go on")
+            if stop and not run.finished(settings):
+                raise Interrupted(
+                    f"interrupted at step {run.step} of {settings.steps}; run again to go on"
+                )
 
 
-def _check_finite(loss: float, step: int, config: Config) -> None:
-    if not math.isfinite(loss):
-        raise UserError(
-            f"the loss is {loss} at step {step}: make train.learning_rate smaller "
-            f"({config.train.learning_rate} now) and train again"
-        )
+def _gradients(
+    config: Config, task: tasks.Task, run: runs.Run, grads: transformer.Params, debug: bool
+) -> float:
+    """Mean loss of the step's batches; the mean of their gradients overwrites `grads`."""
+    rng = runs.generator(config.train.seed, runs.BATCH, run.step)
+    count = config.train.accumulate
+    total, summed = 0.0, np.zeros_like(grads.flat) if count > 1 else grads.flat
+    for _ in range(count):
+        batch = task.train_batch(rng)
+        loss = transformer.loss_and_gradients(run.params, *batch, config.model, grads)
+        guard.check(loss, run.params, batch, config, grads, run.step, debug)
+        total += loss
+        if count > 1:
+            summed += grads.flat
+    if count > 1:
+        np.divide(summed, count, out=grads.flat)
+    return total / count
 
 
-def _line(record: dict) -> str:
-    """An evaluation for the eye."""
+def _told(config: Config, run: runs.Run, trained: checkpoint.Checkpoint) -> str:
+    """An evaluation for the eye: losses, a warning, a sample."""
+    record = run.records[-1]
     text = (
         f"step {record['step']:6d}   training loss {record['train_loss']:.4f}   "
         f"validation {record['validation_loss']:.4f}"
     )
-    return text + (f"   exact {record['accuracy']:.2%}" if "accuracy" in record else "")
+    if "accuracy" in record:
+        text += f"   exact {record['accuracy']:.2%}"
+    if warning := run.overfitting():
+        text += f"   {warning}"
+    if tokens := config.train.sample_tokens:
+        rng = runs.generator(config.train.seed, runs.SAMPLE, run.step)
+        text += f"\n  {evaluate.sample(trained, tokens, 0.7, rng)}"
+    if run.finished(config.train) and run.step < config.train.steps:
+        text += f"\nno better for {run.stale()} evaluations (train.patience): ended"
+    return text
 
 
-def _evaluate(config: Config, folder: Path, task: tasks.Task, run: runs.Run) -> None:
+def _evaluate(
+    config: Config, folder: Path, task: tasks.Task, run: runs.Run
+) -> checkpoint.Checkpoint:
     """Add a record to the run, and save the weights if they are the best so far."""
     loss = evaluate.loss(run.params, task, config.model, windows=evaluate.WINDOWS)
-    _check_finite(loss, run.step, config)
+    if not math.isfinite(loss):
+        bad = guard.first_bad(run.params)
+        raise guard.blame(f"parameter {bad}" if bad else "the validation loss", run.step, config)
     record = {
         "step": run.step,
         "train_loss": run.loss_sum / run.loss_count,
@@ -113,21 +151,20 @@ def _evaluate(config: Config, folder: Path, task: tasks.Task, run: runs.Run) -> 
         record["accuracy"] = float(np.mean(evaluate.digit_hits(run.params, task, config.model)))
     run.records.append(record)
     run.loss_sum, run.loss_count = 0.0, 0
+    trained = checkpoint.Checkpoint(
+        config.model,
+        len(task.tokenizer.vocab),
+        run.params,
+        task.tokenizer,
+        task.stop_token,
+        task.prompt,
+        run.step,
+        loss,
+    )
     if loss < run.best:
         run.best = loss
-        checkpoint.save(
-            folder,
-            checkpoint.Checkpoint(
-                config.model,
-                len(task.tokenizer.vocab),
-                run.params,
-                task.tokenizer,
-                task.stop_token,
-                task.prompt,
-                run.step,
-                loss,
-            ),
-        )
+        checkpoint.save(folder, trained)
+    return trained
 
 
 @contextlib.contextmanager
@@ -159,6 +196,9 @@ def main() -> int:
         "--resume", action="store_true", help="go on with an unfinished run (this is the default)"
     )
     group.add_argument("--fresh", action="store_true", help="begin anew, whatever is there")
+    parser.add_argument(
+        "--debug", action="store_true", help="look for NaN and infinity in every tensor, every step"
+    )
     args = parser.parse_args()
     config = cli.load_config(args)
     if args.steps is not None:
@@ -169,7 +209,7 @@ def main() -> int:
     folder = config.build_dir / "model"
     start = time.perf_counter()
     try:
-        new = train(config, folder, resume=not args.fresh)
+        new = train(config, folder, resume=not args.fresh, debug=args.debug)
     except Interrupted as interrupted:
         print(interrupted)
         return 130

@@ -1,25 +1,38 @@
-"""The decoder-only, pre-norm transformer: forward and backward. `params.py` names the parameters.
+"""The transformer, forward and backward, of three kinds. `params.py` names the parameters.
 
-A block is x += proj(attention(norm(x))); x += down(act(up(norm(x)))). Scores are scaled by
-1/sqrt(d_head). Sinusoidal positions are a fixed table (`position_table`), rotary ones turn q and k.
-N = B*T positions, D = d_model, H heads, V = vocabulary.
+    decoder           tokens -> the next token at each position; each sees those before it
+    encoder           tokens -> an answer, read at one position; each position sees all
+    encoder-decoder   source -> tokens as in a decoder, whose layers look at an encoder's output too
+
+`block.py` is a layer; here are the tables, the stacks of layers, the head and the loss. Sinusoidal
+positions are a fixed table (`position_table`), rotary ones turn q and k of self-attention.
+N = B*T positions, D = d_model, V = vocabulary.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from configs.schema import ModelConfig
 from model import layers
-from model.attention import attention_backward, attention_forward, attention_probs
+from model.attention import padding
+from model.block import (
+    Cache,
+    Capture,
+    Stream,
+    layer_backward,
+    layer_forward,
+    norm_backward,
+    norm_forward,
+)
 from model.params import Params, empty, head_weight, init, position_table, split_qkv
 
 __all__ = [
     "Params",
     "backward",
+    "classify",
     "empty",
+    "encode",
     "forward",
     "forward_cached",
     "head_weight",
@@ -30,139 +43,162 @@ __all__ = [
 ]
 
 Array = np.ndarray
-Capture = dict[str, Array]
-Cache = tuple[Any, ...]
-ACTIVATIONS = {
-    "relu": (layers.relu_forward, layers.relu_backward),
-    "gelu": (layers.gelu_forward, layers.gelu_backward),
-}
 
 
 # -- forward -----------------------------------------------------------------------------------
 def forward(
-    params: dict[str, Array], tokens: Array, config: ModelConfig, capture: Capture | None = None
+    params: dict[str, Array],
+    tokens: Array,
+    config: ModelConfig,
+    capture: Capture | None = None,
+    **inputs: Array | None,
 ) -> Array:
-    """Logits (B, T, V) of tokens (B, T), T <= context.
+    """Logits (B, T, V) of tokens (B, T), T <= context; `inputs` as in `forward_cached`.
 
     `capture` receives every named stage: (B, T, ...) arrays; q, k (after rotation), v and attn_out
-    as (B, T, D), head-major; attn_scores (-inf where masked) and attn_probs as (B, H, T, T).
+    as (B, T, heads * d_head), head-major; attn_scores (-inf where masked) and attn_probs as
+    (B, H, T, T); the same of the encoder as `encoder.*`, and cross_scores, ... (B, H, T, S).
     Beyond the named stages, `layers.{l}.ffn_up` is the hidden layer before its activation.
     """
-    return forward_cached(params, tokens, config, capture)[0]
+    return forward_cached(params, tokens, config, capture, **inputs)[0]
 
 
 def forward_cached(
-    params: dict[str, Array], tokens: Array, config: ModelConfig, capture: Capture | None = None
+    params: dict[str, Array],
+    tokens: Array,
+    config: ModelConfig,
+    capture: Capture | None = None,
+    *,
+    mask: Array | None = None,
+    source: Array | None = None,
+    source_mask: Array | None = None,
+    rng: np.random.Generator | None = None,
 ) -> tuple[Array, Cache]:
-    """As `forward`, and the cache that `backward` needs."""
-    batch, length = tokens.shape
-    if length > config.context:
-        raise ValueError(f"{length} tokens do not fit into the context of {config.context}")
-    note = _Note(capture, batch, length)
-    flat = tokens.reshape(-1)  # (N,)
-    x = params["embed.weight"][flat]  # (N, D)
-    table, turn = position_table(params, config), None
+    """As `forward`, and the cache that `backward` needs.
+
+    mask: bool (B, T), false at padding, which no position looks at; source, source_mask: (B, S),
+    the encoder's tokens in an encoder-decoder; rng: of dropout, which is off without it.
+    """
+    if (source is None) == (config.kind == "encoder-decoder"):
+        wanted = "needs the argument source" if source is None else "has no source"
+        raise ValueError(f"a model of kind '{config.kind}' {wanted}")
+    memory, encoder, hidden = None, None, None
+    rng = rng if config.dropout else None
+    if source is not None:
+        memory, encoder = _stack_forward(
+            params, "encoder.", source, config, capture, source_mask, rng
+        )
+        hidden = padding(source_mask, source.shape, False, memory.dtype)
+        if len(source) != len(tokens):
+            raise ValueError(f"{len(source)} sources for {len(tokens)} rows of tokens")
+    x, decoder = _stack_forward(params, "", tokens, config, capture, mask, rng, memory, hidden)
+    logits = x @ head_weight(params).T  # (N, V)
+    decoder[0].note("logits", logits)
+    return logits.reshape(*tokens.shape, -1), (encoder, decoder, x)
+
+
+def encode(
+    params: dict[str, Array], source: Array, config: ModelConfig, mask: Array | None = None
+) -> Array:
+    """The encoder's output (B, S, D) of an encoder-decoder; mask: bool (B, S)."""
+    rows, _ = _stack_forward(params, "encoder.", source, config, None, mask, None)
+    return rows.reshape(*source.shape, -1)
+
+
+def classify(
+    params: dict[str, Array], tokens: Array, config: ModelConfig, mask: Array | None = None
+) -> Array:
+    """Logits (B, V) of the answers of an encoder, read at each row's last real position."""
+    logits = forward(params, tokens, config, mask=mask)
+    return logits[np.arange(len(tokens)), answer_positions(tokens, mask)]
+
+
+def answer_positions(tokens: Array, mask: Array | None = None) -> Array:
+    """Where an encoder's answer stands: the last position (B,) that is not padding."""
+    last = tokens.shape[1] - 1
+    return np.full(len(tokens), last) if mask is None else last - mask[:, ::-1].argmax(axis=1)
+
+
+def answer_targets(answers: Array, tokens: Array, mask: Array | None = None) -> Array:
+    """Targets (B, T) for `loss_and_gradients` of an encoder: answers (B,), else -1."""
+    targets = np.full(tokens.shape, -1, np.int32)
+    targets[np.arange(len(tokens)), answer_positions(tokens, mask)] = answers
+    return targets
+
+
+def _stack_forward(
+    params: dict[str, Array],
+    prefix: str,
+    tokens: Array,
+    config: ModelConfig,
+    capture: Capture | None,
+    mask: Array | None,
+    rng: np.random.Generator | None,
+    memory: Array | None = None,
+    memory_hidden: Array | None = None,
+) -> tuple[Array, Cache]:
+    """Embedding, layers and final norm of one stack: rows (N, D). prefix: "" or "encoder."."""
+    _check_tokens(tokens, config.context, len(params["embed.weight"]))
+    length = tokens.shape[1]
+    x = params["embed.weight"][tokens.reshape(-1)]  # (N, D)
+    table, turn, drop, norm = position_table(params, config), None, None, None
     if table is not None:
-        x.reshape(batch, length, -1)[...] += table[:length]
+        x.reshape(*tokens.shape, -1)[...] += table[:length]
     else:
         turn = layers.rotary_table(length, config.d_head, x.dtype)  # (T, d_head/2)
-    note("embed", x)
+    causal = config.kind != "encoder" and not prefix
+    hidden = padding(mask, tokens.shape, causal, x.dtype)
+    stream = Stream(config, tokens.shape, causal, hidden, turn, rng, capture, memory, memory_hidden)
+    if rng is not None:
+        x, drop = layers.dropout_forward(x, config.dropout, rng)
+    stream.note(prefix + "embed", x)
     caches = []
     for layer in range(config.n_layers):
-        x, attention = _attention_forward(params, f"layers.{layer}.", x, turn, config, note)
-        x, ffn = _ffn_forward(params, f"layers.{layer}.", x, config, note)
-        caches.append((attention, ffn))
-    normed, norm = _norm_forward(params, "final_norm", x, config)
-    logits = normed @ head_weight(params).T  # (N, V)
-    note("final_norm", normed)
-    note("logits", logits)
-    return logits.reshape(batch, length, -1), (tokens, turn, caches, normed, norm)
+        x, cache = layer_forward(params, f"{prefix}layers.{layer}.", x, stream)
+        caches.append(cache)
+    if config.norm_position == "pre":
+        x, norm = norm_forward(params, prefix + "final_norm", x, config)
+        stream.note(prefix + "final_norm", x)
+    return x, (stream, tokens, drop, caches, norm)
 
 
-def _attention_forward(
-    params: dict[str, Array],
-    name: str,
-    x: Array,
-    turn: Array | None,
-    config: ModelConfig,
-    note: _Note,
-) -> tuple[Array, Cache]:
-    """x + proj(attention(norm(x))). x: (N, D); turn: rotary table or None."""
-    normed, norm = _norm_forward(params, name + "attn_norm", x, config)
-    qkv, linear = _linear_forward(params, name + "qkv", normed)  # (N, 3D)
-    split = qkv.reshape(*note.shape, 3, config.n_heads, config.d_head)
-    if turn is not None:
-        layers.rotate(split[:, :, 0], turn)
-        layers.rotate(split[:, :, 1], turn)
-    q, k, v = split.transpose(2, 0, 3, 1, 4)  # each (B, H, T, d_head)
-    attn_out, attention = attention_forward(q, k, v)
-    y, proj = _linear_forward(params, name + "attn_proj", attn_out.reshape(x.shape))
-    y += x
-    note(name + "attn_norm", normed)
-    note(name + "q", q.swapaxes(1, 2))
-    note(name + "k", k.swapaxes(1, 2))
-    note(name + "v", v.swapaxes(1, 2))
-    note.attention(name, q, k)
-    note(name + "attn_out", attn_out)
-    note(name + "attn_residual", y)
-    return y, (norm, linear, attention, proj)
-
-
-def _ffn_forward(
-    params: dict[str, Array], name: str, x: Array, config: ModelConfig, note: _Note
-) -> tuple[Array, Cache]:
-    """x + down(act(up(norm(x)))). x: (N, D)."""
-    normed, norm = _norm_forward(params, name + "ffn_norm", x, config)
-    before, up = _linear_forward(params, name + "ffn_up", normed)  # (N, F)
-    hidden, activation = ACTIVATIONS[config.activation][0](before)
-    y, down = _linear_forward(params, name + "ffn_down", hidden)
-    y += x
-    note(name + "ffn_norm", normed)
-    note(name + "ffn_up", before)
-    note(name + "ffn_hidden", hidden)
-    note(name + "ffn_residual", y)
-    return y, (norm, up, activation, down)
-
-
-class _Note:
-    """Puts copies of stages into a capture dict; does nothing when there is none."""
-
-    def __init__(self, capture: Capture | None, batch: int, length: int) -> None:
-        self.capture, self.shape = capture, (batch, length)
-
-    def __call__(self, stage: str, value: Array) -> None:
-        if self.capture is not None:
-            self.capture[stage] = value.reshape(*self.shape, -1).copy()
-
-    def attention(self, name: str, q: Array, k: Array) -> None:
-        if self.capture is not None:
-            scores, probs = attention_probs(q, k)
-            self.capture[name + "attn_scores"], self.capture[name + "attn_probs"] = scores, probs
-
-
-def _linear_forward(params: dict[str, Array], name: str, x: Array) -> tuple[Array, Cache]:
-    return layers.linear_forward(x, params[name + ".weight"], params.get(name + ".bias"))
-
-
-def _norm_forward(
-    params: dict[str, Array], name: str, x: Array, config: ModelConfig
-) -> tuple[Array, Cache]:
-    if config.norm == "rmsnorm":
-        return layers.rmsnorm_forward(x, params[name + ".weight"])
-    return layers.layernorm_forward(x, params[name + ".weight"], params.get(name + ".bias"))
+def _check_tokens(tokens: Array, context: int, vocab_size: int) -> None:
+    """ValueError unless tokens are ids of the vocabulary, (B, T) with T <= context."""
+    if tokens.ndim != 2 or not tokens.size or tokens.dtype.kind not in "iu":
+        raise ValueError(f"tokens: {tokens.dtype} {tokens.shape}, expected ints (batch, length)")
+    if tokens.shape[1] > context:
+        raise ValueError(f"{tokens.shape[1]} tokens do not fit into the context of {context}")
+    low, high = tokens.min(), tokens.max()
+    if low < 0 or high >= vocab_size:
+        wrong = low if low < 0 else high
+        raise ValueError(f"token {wrong} is not in the vocabulary: expected 0 to {vocab_size - 1}")
 
 
 # -- backward ----------------------------------------------------------------------------------
 def loss_and_gradients(
-    params: Params, tokens: Array, targets: Array, config: ModelConfig, grads: Params
+    params: Params,
+    tokens: Array,
+    targets: Array,
+    config: ModelConfig,
+    grads: Params,
+    *,
+    rng: np.random.Generator | None = None,
+    **inputs: Array | None,
 ) -> float:
     """Mean cross-entropy of one batch in nats; its gradients overwrite `grads`.
 
-    tokens, targets: (B, T) ints; a target of -1 is not looked at.
+    tokens, targets: (B, T) ints; a target of -1 is not looked at. `inputs` as in `forward_cached`;
+    rng: of dropout, wanted when the config has any.
     """
-    logits, cache = forward_cached(params, tokens, config)
+    if config.dropout and rng is None:
+        raise ValueError(f"dropout {config.dropout} needs a random generator: the argument rng")
+    if targets.shape != tokens.shape:
+        raise ValueError(
+            f"targets of shape {targets.shape}: expected that of tokens, {tokens.shape}"
+        )
+    logits, cache = forward_cached(params, tokens, config, rng=rng, **inputs)
     loss, loss_cache = layers.cross_entropy_forward(
-        logits.reshape(-1, logits.shape[2]), targets.reshape(-1)
+        logits.reshape(-1, logits.shape[2]), targets.reshape(-1), config.label_smoothing
     )
     backward(params, layers.cross_entropy_backward(loss_cache), cache, config, grads)
     return loss
@@ -172,75 +208,44 @@ def backward(
     params: Params, dlogits: Array, cache: Cache, config: ModelConfig, grads: Params
 ) -> None:
     """Gradients of all parameters from dlogits (N, V) and the cache of `forward_cached`."""
-    tokens, turn, caches, normed, norm = cache
-    dhead = dlogits.T @ normed  # (V, D)
+    encoder, decoder, x = cache
+    dhead = dlogits.T @ x  # (V, D)
     dx = dlogits @ head_weight(params)  # (N, D)
-    dx = _norm_backward(grads, "final_norm", dx, norm, config)
-    for layer in reversed(range(config.n_layers)):
-        attention, ffn = caches[layer]
-        dx = _ffn_backward(grads, f"layers.{layer}.", dx, ffn, config)
-        dx = _attention_backward(
-            grads, f"layers.{layer}.", dx, attention, turn, tokens.shape, config
-        )
-    grads["embed.weight"][...] = layers.embedding_backward(dx, tokens.reshape(-1), len(dhead))
+    memory = decoder[0].memory
+    dmemory = None if memory is None else np.zeros_like(memory)
+    _stack_backward(grads, "", dx, decoder, config, dmemory)
+    if encoder is not None:
+        _stack_backward(grads, "encoder.", dmemory, encoder, config)
     if config.tied_head:
         grads["embed.weight"] += dhead
     else:
         grads["head.weight"][...] = dhead
-    if config.positions == "learned":
-        grads["positions.weight"][...] = 0
-        grads["positions.weight"][: tokens.shape[1]] = dx.reshape(*tokens.shape, -1).sum(axis=0)
 
 
-def _ffn_backward(grads: Params, name: str, dy: Array, cache: Cache, config: ModelConfig) -> Array:
-    """dy: (N, D), gradient of the sum -> that of x."""
-    norm, up, activation, down = cache
-    dhidden = _linear_backward(grads, name + "ffn_down", dy, down)
-    dbefore = ACTIVATIONS[config.activation][1](dhidden, activation)
-    dnormed = _linear_backward(grads, name + "ffn_up", dbefore, up)
-    dx = _norm_backward(grads, name + "ffn_norm", dnormed, norm, config)
-    dx += dy
-    return dx
-
-
-def _attention_backward(
+def _stack_backward(
     grads: Params,
-    name: str,
-    dy: Array,
+    prefix: str,
+    dx: Array,
     cache: Cache,
-    turn: Array | None,
-    shape: tuple[int, int],
     config: ModelConfig,
-) -> Array:
-    """dy: (N, D), gradient of the sum -> that of x. shape: (B, T)."""
-    norm, linear, attention, proj = cache
-    dout = _linear_backward(grads, name + "attn_proj", dy, proj)
-    dqkv = np.empty((*shape, 3, config.n_heads, config.d_head), dy.dtype)
-    dq, dk, dv = dqkv.transpose(2, 0, 3, 1, 4)  # each (B, H, T, d_head)
-    dout = dout.reshape(*shape, config.n_heads, config.d_head)
-    attention_backward(dout, attention, into=(dq, dk, dv))
-    if turn is not None:
-        layers.rotate(dqkv[:, :, 0], turn.conj())
-        layers.rotate(dqkv[:, :, 1], turn.conj())
-    dnormed = _linear_backward(grads, name + "qkv", dqkv.reshape(len(dy), -1), linear)
-    dx = _norm_backward(grads, name + "attn_norm", dnormed, norm, config)
-    dx += dy
-    return dx
-
-
-def _linear_backward(grads: Params, name: str, dy: Array, cache: Cache) -> Array:
-    dx, dweight, dbias = layers.linear_backward(dy, cache)
-    grads[name + ".weight"][...] = dweight
-    if dbias is not None:
-        grads[name + ".bias"][...] = dbias
-    return dx
-
-
-def _norm_backward(grads: Params, name: str, dy: Array, cache: Cache, config: ModelConfig) -> Array:
-    if config.norm == "rmsnorm":
-        dx, grads[name + ".weight"][...] = layers.rmsnorm_backward(dy, cache)
-        return dx
-    dx, grads[name + ".weight"][...], dbias = layers.layernorm_backward(dy, cache)
-    if dbias is not None:
-        grads[name + ".bias"][...] = dbias
-    return dx
+    dmemory: Array | None = None,
+) -> None:
+    """dx: (N, D), gradient of the stack's output. The decoder ("") writes the gradients of the
+    tables, the encoder, after it, adds to them."""
+    stream, tokens, drop, caches, norm = cache
+    if norm is not None:
+        dx = norm_backward(grads, prefix + "final_norm", dx, norm, config)
+    for layer in reversed(range(config.n_layers)):
+        dx = layer_backward(grads, f"{prefix}layers.{layer}.", dx, caches[layer], stream, dmemory)
+    if drop is not None:
+        dx = layers.dropout_backward(dx, drop)
+    tables = {
+        "embed": layers.embedding_backward(dx, tokens.reshape(-1), len(grads["embed.weight"]))
+    }
+    if config.positions == "learned":
+        rows = np.zeros_like(grads["positions.weight"])
+        rows[: tokens.shape[1]] = dx.reshape(*tokens.shape, -1).sum(axis=0)
+        tables["positions"] = rows
+    for name, table in tables.items():
+        into = grads[name + ".weight"]
+        np.copyto(into, table) if not prefix else np.add(into, table, out=into)

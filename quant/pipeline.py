@@ -7,7 +7,7 @@ from typing import Any
 
 from configs import files
 from configs.cli import UserError
-from configs.schema import Config
+from configs.schema import Config, ModelConfig
 from model import checkpoint, runs, tasks
 from model.checkpoint import Checkpoint
 from quant import calibrate
@@ -19,8 +19,26 @@ from quant.score import exact_answers, score
 from quant.smooth import smooth
 
 
+def check_supported(model: ModelConfig) -> None:
+    """UserError unless the integers can do all that the float model does."""
+    quantised = {
+        "kind": ("decoder",),
+        "n_kv_heads": (None, model.n_heads),
+        "norm_position": ("pre",),
+        "activation": ("relu", "gelu"),
+    }
+    for option, values in quantised.items():
+        value = getattr(model, option)
+        if value not in values:
+            known = " or ".join(repr(known) for known in values if known is not None)
+            raise UserError(
+                f"model.{option} = {value!r}: not yet quantised: the integer model needs {known}"
+            )
+
+
 def load_trained(config: Config) -> tuple[Checkpoint, tasks.Task]:
     """Checkpoint and data of `config`; UserError unless they belong together."""
+    check_supported(config.model)
     trained = checkpoint.load(config.build_dir / "model")
     task = tasks.load(config)
     if trained.config != config.model:

@@ -154,7 +154,8 @@ def _build(runner: cocotb_runner.Runner, design: _Design, build: Path) -> bool:
         visible = build / "visible.vlt"
         visible.write_text(_visible(design))
         sources.insert(0, visible)
-        args[:0] = ["--no-public-flat-rw", "-Wno-fatal"] + ["--trace-fst"] * design.waves
+        args[:0] = ["--no-public-flat-rw", "-Wno-fatal", "--x-initial", "unique"]
+        args += ["--trace-fst"] * design.waves
     try:
         runner.build(
             sources=sources,
@@ -190,6 +191,9 @@ def _test(
     print(f"simulating {design.toplevel}: {what}", flush=True)
     where.mkdir(parents=True, exist_ok=True)
     log, results, problem = where / "sim.log", where / "results.xml", ""
+    plusargs = [f"+dumpfile_path={where / (design.toplevel + '.fst')}"]
+    if design.simulator == "verilator":  # registers begin with random bits, as they may in hardware
+        plusargs += ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 1) + 1}"]
     try:
         runner.test(
             test_module=modules,
@@ -198,7 +202,7 @@ def _test(
             testcase=testcase,
             seed=seed,
             extra_env={"COCOTB_ANSI_OUTPUT": "0", **env},
-            plusargs=[f"+dumpfile_path={where / (design.toplevel + '.fst')}"],
+            plusargs=plusargs,
             waves=design.waves,
             build_dir=build,
             test_dir=where,

@@ -60,7 +60,7 @@ class Bench:
         for name in ("max_tokens_i", "stop_token_i", "stop_enable_i", "temperature_i", "seed_i"):
             getattr(self.dut, name).value = 0
         self.dut.rst_i.value = 1
-        Clock(self.dut.clk_i, PERIOD_NS, "ns", impl="gpi").start()
+        Clock(self.dut.clk_i, PERIOD_NS, "ns", impl="gpi").start(start_high=False)
         await self.reset()
 
     async def reset(self) -> None:

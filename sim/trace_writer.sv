@@ -6,6 +6,7 @@
 //   P slot tile data         probabilities        R slot mant exp    reciprocal of their sum
 //   N mant exp               norm scalar          G tile data        noise
 //   T token                  the sampled token
+// Nothing is recorded during reset: before its first edge registers hold anything.
 // An X in the data is printed as x and never equals a number.
 `default_nettype none
 
@@ -43,6 +44,7 @@ module trace_writer #(
     parameter integer token_w = 1
 ) (
     input wire clk_i,
+    input wire rst_i,
     input wire [start_w-1:0] start_i,
     input wire [start_token_w-1:0] start_token_i,
     input wire [start_pos_w-1:0] start_pos_i,
@@ -85,22 +87,24 @@ module trace_writer #(
 
   always @(posedge clk_i) begin
     cycle <= cycle + 1;
-    if (start_i) begin
-      $fwrite(file, "S %0d %0d %0d %0d\n", cycle, start_pos_i, start_token_i, start_sampled_i);
-    end
-    if (embed_valid_i) $fwrite(file, "E %0d %0d %h\n", cycle, embed_tile_i, embed_data_i);
-    if (norm_valid_i) $fwrite(file, "N %0d %0d %0d\n", cycle, norm_mant_i, norm_exp_i);
-    if (qkv_valid_i) $fwrite(file, "V %0d %0d %0d %h\n", cycle, qkv_step_i, qkv_tile_i, qkv_data_i);
-    if (valid_i) $fwrite(file, "V %0d %0d %0d %h\n", cycle, step_i, tile_i, data_i);
-    if (prob_valid_i) $fwrite(file, "P %0d %0d %0d %h\n", cycle, prob_slot_i, prob_tile_i, prob_data_i);
-    if (recip_valid_i) begin
-      $fwrite(file, "R %0d %0d %0d %0d\n", cycle, recip_slot_i, recip_mant_i[recip_slot_i*16+:16],
-              recip_exp_i[recip_slot_i*6+:6]);
-    end
-    if (noise_valid_i) $fwrite(file, "G %0d %0d %h\n", cycle, noise_tile_i, noise_data_i);
-    if (token_valid_i) begin
-      $fwrite(file, "T %0d %0d\n", cycle, token_i);
-      $fflush(file);
+    if (!rst_i) begin
+      if (start_i) begin
+        $fwrite(file, "S %0d %0d %0d %0d\n", cycle, start_pos_i, start_token_i, start_sampled_i);
+      end
+      if (embed_valid_i) $fwrite(file, "E %0d %0d %h\n", cycle, embed_tile_i, embed_data_i);
+      if (norm_valid_i) $fwrite(file, "N %0d %0d %0d\n", cycle, norm_mant_i, norm_exp_i);
+      if (qkv_valid_i) $fwrite(file, "V %0d %0d %0d %h\n", cycle, qkv_step_i, qkv_tile_i, qkv_data_i);
+      if (valid_i) $fwrite(file, "V %0d %0d %0d %h\n", cycle, step_i, tile_i, data_i);
+      if (prob_valid_i) $fwrite(file, "P %0d %0d %0d %h\n", cycle, prob_slot_i, prob_tile_i, prob_data_i);
+      if (recip_valid_i) begin
+        $fwrite(file, "R %0d %0d %0d %0d\n", cycle, recip_slot_i, recip_mant_i[recip_slot_i*16+:16],
+                recip_exp_i[recip_slot_i*6+:6]);
+      end
+      if (noise_valid_i) $fwrite(file, "G %0d %0d %h\n", cycle, noise_tile_i, noise_data_i);
+      if (token_valid_i) begin
+        $fwrite(file, "T %0d %0d\n", cycle, token_i);
+        $fflush(file);
+      end
     end
   end
 endmodule

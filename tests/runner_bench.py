@@ -6,7 +6,7 @@ import random
 import cocotb
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
-from cocotb.triggers import FallingEdge
+from cocotb.triggers import FallingEdge, Timer
 
 
 @cocotb.test()
@@ -19,3 +19,10 @@ async def adds(dut: HierarchyObject) -> None:
         dut.a_i.value, dut.b_i.value = a, b
         await FallingEdge(dut.clk_i)
         assert int(dut.sum_o.value) == a + b + offset, f"a {a}, b {b}"
+
+
+@cocotb.test()
+async def begins(dut: HierarchyObject) -> None:
+    """Prints the register before any clock edge."""
+    await Timer(1, "ns")
+    cocotb.log.info("begins with %s", dut.sum_o.value)

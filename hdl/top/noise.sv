@@ -177,7 +177,7 @@ module noise #(
     logic [NoiseW-1:0] value_q;
     initial for (int tile = 0; tile < Tiles; tile = tile + 1) values[tile] = '0;
     always_ff @(posedge clk_i) begin
-      if (write && lane_q[lane]) values[tile_q] <= noise_q;
+      if (write && !rst_i && lane_q[lane]) values[tile_q] <= noise_q;
       value_q <= values[read_tile_i];
       if (zero_q) value_q <= '0;
     end

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model import layers
-from model.attention import attention_backward, attention_forward, attention_probs
+from model.attention import attention_backward, attention_forward, attention_probs, padding
 from tests.model.helpers import gradient_error
 
 LIMIT = 1e-6
@@ -57,12 +57,35 @@ def test_norms_by_definition() -> None:
     np.testing.assert_allclose(layers.layernorm_forward(x, gain, bias)[0], layernorm, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["relu", "gelu"])
+@pytest.mark.parametrize("name", ["relu", "gelu", "silu", "swiglu"])
 def test_activations(name: str) -> None:
     (x,) = randoms(5, (7, 6))
     x += 0.1 * np.sign(x)  # keep away from the kink of relu
     forward, backward = getattr(layers, f"{name}_forward"), getattr(layers, f"{name}_backward")
     check(forward, lambda dy, cache: (backward(dy, cache),), [x], 5)
+
+
+def test_silu_and_swiglu_by_definition() -> None:
+    (x,) = randoms(13, (5, 6))
+    silu = x / (1 + np.exp(-x))
+    np.testing.assert_allclose(layers.silu_forward(x)[0], silu, rtol=1e-12)
+    np.testing.assert_allclose(layers.swiglu_forward(x)[0], silu[:, :3] * x[:, 3:], rtol=1e-12)
+    with np.errstate(all="raise"):
+        far = layers.silu_forward(np.array([-1e4, 1e4], np.float32))[0]
+    np.testing.assert_array_equal(far, [0, 1e4])
+
+
+def test_dropout() -> None:
+    (x,) = randoms(14, (400, 50))
+
+    def forward(x: np.ndarray) -> tuple[np.ndarray, tuple]:
+        return layers.dropout_forward(x, 0.3, np.random.default_rng(14))
+
+    check(forward, lambda dy, cache: (layers.dropout_backward(dy, cache),), [x], 14)
+    y = forward(x)[0]
+    assert np.mean(y == 0) == pytest.approx(0.3, abs=0.02)
+    np.testing.assert_allclose(y[y != 0], x[y != 0] / 0.7, rtol=1e-12)
+    np.testing.assert_array_equal(y, forward(x)[0])
 
 
 def test_gelu_is_near_its_exact_form() -> None:
@@ -97,38 +120,93 @@ def test_rotary() -> None:
     np.testing.assert_allclose(turned(x, turn)[1, 3, 0, 2:4], expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize(("length", "block"), [(7, 3), (7, 7), (6, 3), (5, 16), (1, 4)])
-def test_attention(length: int, block: int) -> None:
+@pytest.mark.parametrize("kv_heads", [4, 2, 1])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("length", "keys", "block", "causal"),
+    [
+        (7, 7, 3, True),
+        (7, 7, 7, True),
+        (6, 6, 3, True),
+        (5, 5, 16, True),
+        (1, 1, 4, True),
+        (7, 7, 3, False),
+        (5, 8, 2, False),
+        (6, 1, 4, False),
+    ],
+)
+def test_attention(
+    length: int, keys: int, block: int, causal: bool, masked: bool, kv_heads: int
+) -> None:
     seed = 10 * length + block
-    arrays = randoms(seed, *[(2, 3, length, 4)] * 3)
+    arrays = randoms(seed, (2, 4, length, 4), *[(2, kv_heads, keys, 4)] * 2)
+    mask = np.arange(keys) < np.array([[keys], [(keys + 1) // 2]]) if masked else None
+    hidden = padding(mask, (2, keys), causal, np.dtype(float))
 
     def backward(dy: np.ndarray, cache: object) -> list[np.ndarray]:
         into = tuple(np.full_like(array, np.nan) for array in arrays)
         attention_backward(dy, cache, into)
         return list(into)
 
-    check(lambda q, k, v: attention_forward(q, k, v, block), backward, arrays, seed)
+    def forward(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, tuple]:
+        return attention_forward(q, k, v, block, causal, hidden)
+
+    check(forward, backward, arrays, seed)
     q, k, v = arrays
-    probs = attention_probs(q, k)[1]
-    assert not np.triu(probs, 1).any()
-    expected = (probs @ v).swapaxes(1, 2)
-    np.testing.assert_allclose(attention_forward(q, k, v, block)[0], expected, rtol=1e-12)
+    probs = attention_probs(q, k, causal, hidden)[1]
+    seen = np.ones((2, 1, length, keys), bool)
+    if causal:
+        seen = np.tril(seen)
+    if masked:
+        seen = seen & mask[:, None, None]
+    assert ((probs > 0) == seen).all()
+    np.testing.assert_allclose(probs.sum(axis=3), 1, rtol=1e-12)
+    expected = (probs @ np.repeat(v, 4 // kv_heads, axis=1)).swapaxes(1, 2)
+    np.testing.assert_allclose(forward(q, k, v)[0], expected, rtol=1e-12)
 
 
-def test_cross_entropy() -> None:
+def test_masks_that_cannot_be() -> None:
+    def hide(mask: np.ndarray, causal: bool = False) -> None:
+        padding(mask, (2, 3), causal, np.dtype(float))
+
+    with pytest.raises(ValueError, match=r"row 1 is empty .*expected a visible key"):
+        hide(np.array([[True, False, False], [False, False, False]]))
+    late = np.array([[True, True, True], [False, True, True]])
+    hide(late)
+    with pytest.raises(ValueError, match="row 1 is empty"):
+        hide(late, causal=True)
+    with pytest.raises(ValueError, match=r"bool \(2, 4\), expected bool \(2, 3\)"):
+        hide(np.ones((2, 4), bool))
+    with pytest.raises(ValueError, match="float64"):
+        hide(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_cross_entropy(smoothing: float) -> None:
     (logits,) = randoms(9, (6, 5))
     targets = np.array([1, -1, 0, 4, -1, 2])
-    loss, cache = layers.cross_entropy_forward(logits, targets)
+    loss, cache = layers.cross_entropy_forward(logits, targets, smoothing)
     rows = targets >= 0
     log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    assert loss == pytest.approx(-np.mean(log_probs[rows, targets[rows]]), rel=1e-12)
+    shares = smoothing / 5 + (1 - smoothing) * np.eye(5)[targets[rows]]
+    assert loss == pytest.approx(-np.mean((shares * log_probs[rows]).sum(axis=1)), rel=1e-12)
     error = gradient_error(
-        lambda: layers.cross_entropy_forward(logits, targets)[0],
+        lambda: layers.cross_entropy_forward(logits, targets, smoothing)[0],
         logits,
         layers.cross_entropy_backward(cache),
         np.random.default_rng(9),
     )
     assert error <= LIMIT
+
+
+def test_targets_that_cannot_be() -> None:
+    for targets, said in [
+        ([5, 0], "from 0 to 5: expected 0 to 4"),
+        ([-2, 0], "from -2"),
+        ([1], "shape"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            layers.cross_entropy_forward(np.zeros((2, 5)), np.array(targets))
 
 
 def test_large_logits_and_scores_do_not_overflow() -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from configs import schema
 from configs.cli import UserError
-from configs.schema import TrainConfig
-from model import checkpoint, evaluate, optim, tasks, train, transformer
+from model import checkpoint, evaluate, guard, optim, runs, tasks, train, transformer
 from tests.model.helpers import corpus, digits_config, text_config
 
 FILES = ("config.json", "weights.safetensors", "last.safetensors", "metrics.jsonl")
@@ -58,7 +58,21 @@ def test_it_learns(text: Path, tmp_path: Path) -> None:
 def test_resume_is_bit_for_bit(
     text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int]
 ) -> None:
-    config = text_config(text)
+    resume(text_config(text), tmp_path, monkeypatch, steps)
+
+
+@pytest.mark.parametrize("optimizer", optim.RULES)
+def test_every_optimizer_resumes(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    config = text_config(text, optimizer=optimizer, accumulate=2, schedule="step", decay_every=7)
+    resume(config, tmp_path, monkeypatch, [5, 24])
+
+
+def resume(
+    config: schema.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int]
+) -> None:
+    """A run that is interrupted at `steps` leaves the files of one that is not."""
     train.train(config, tmp_path / "straight", quiet=True)
     for step in steps:
         stop_at(monkeypatch, step)
@@ -111,9 +125,99 @@ def test_damaged_state(text: Path, tmp_path: Path, damage: bytes) -> None:
 
 def test_divergence_is_named(text: Path, tmp_path: Path) -> None:
     config = text_config(text, learning_rate=1e30, clip=1e30, warmup_steps=0)
-    with np.errstate(all="ignore"), pytest.raises(UserError, match="learning_rate smaller"):
+    with pytest.raises(UserError, match="learning_rate smaller"):
         train.train(config, tmp_path / "model", quiet=True)
     assert not (tmp_path / "model/weights.safetensors").exists()
+
+
+def test_patience_ends_a_run_for_good(text: Path, tmp_path: Path) -> None:
+    config = text_config(text, steps=500, patience=2, learning_rate=3.0, clip=1e9)
+    assert train.train(config, tmp_path / "model", quiet=True)
+    records = [json.loads(line) for line in (tmp_path / "model/metrics.jsonl").open()]
+    losses = [record["validation_loss"] for record in records]
+    assert len(losses) < 50
+    assert losses.index(min(losses)) == len(losses) - 3
+    assert not train.train(config, tmp_path / "model", quiet=True)
+
+
+def test_accumulated_batches_are_one_large_one(text: Path, tmp_path: Path) -> None:
+    """The same windows in one batch of 8, or in two of 4, give the same step."""
+    params = []
+    for settings in ({"batch_size": 8}, {"batch_size": 4, "accumulate": 2}):
+        config = text_config(text, steps=1, **settings)
+        task = tasks.load(config)
+        run = runs.fresh(config, task)
+        grads = run.params.like()
+        train._gradients(config, task, run, grads, debug=True)
+        params.append(grads.flat)
+    np.testing.assert_allclose(params[1], params[0], rtol=1e-4, atol=1e-7)
+
+
+def test_samples_and_warnings_are_told(text: Path, tmp_path: Path) -> None:
+    """What `make train` prints: a sample, overfitting, and the end by patience."""
+    config = text_config(text, sample_tokens=5, patience=1)
+    task = tasks.load(config)
+    run = runs.fresh(config, task)
+    run.step, run.loss_sum, run.loss_count = 10, 30.0, 10
+    trained = train._evaluate(config, tmp_path, task, run)
+    assert "overfitting" not in train._told(config, run, trained)
+    run.records[0]["validation_loss"] *= 0.5
+    run.loss_sum, run.loss_count = 20.0, 10
+    trained = train._evaluate(config, tmp_path, task, run)
+    told = train._told(config, run, trained)
+    assert "overfitting: validation was" in told.splitlines()[0]
+    assert told.splitlines()[1].startswith("  the cat")
+    assert told.splitlines()[-1].startswith("no better for 1 evaluations")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("layers.0.ffn_up.weight", np.nan, r"step 4: parameter layers.0.ffn_up.weight \(holds nan"),
+        ("final_norm.weight", np.inf, r"step 4: parameter final_norm.weight \(holds inf"),
+    ],
+)
+def test_the_first_bad_tensor_is_named(
+    text: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    value: float,
+    said: str,
+    debug: bool,
+) -> None:
+    update = optim.Optimizer.update
+
+    def spoil(self: object, params: transformer.Params, *args: object) -> None:
+        update(self, params, *args)
+        if args[-1] == 3:
+            params[name].flat[2] = value
+
+    monkeypatch.setattr(optim.Optimizer, "update", spoil)
+    with pytest.raises(UserError, match=said) as caught:
+        train.train(text_config(text), tmp_path / "model", quiet=True, debug=debug)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_guard_walks_in_order(text: Path) -> None:
+    """A stage that overflows, a gradient that does, and nothing."""
+    config = text_config(text)
+    task = tasks.load(config)
+    run = runs.fresh(config, task)
+    batch, grads = task.train_batch(np.random.default_rng(1)), run.params.like()
+    assert guard.locate(run.params, batch, config, grads) is None
+    guard.check(1.0, run.params, batch, config, grads, 0, debug=True)
+    grads["embed.weight"][0, 0] = grads["head.weight"][0, 0] = np.nan
+    found = guard.locate(run.params, batch, config, grads)
+    assert found == "gradient of head.weight (holds nan)"
+    run.params["layers.0.ffn_up.bias"][0] = 3e38
+    run.params["layers.0.ffn_down.weight"][0] = 3e38
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(UserError, match=r"stage layers\.0\.ffn_residual"),
+    ):
+        guard.check(1.0, run.params, batch, config, run.params.like(), 9, debug=True)
 
 
 def test_digits_report(tmp_path: Path) -> None:
@@ -122,35 +226,6 @@ def test_digits_report(tmp_path: Path) -> None:
     text = evaluate.report(checkpoint.load(tmp_path / "model"), tasks.load(config), 1)
     assert "of 500" in text
     assert all(name in text for name in tasks.OPERATIONS)
-
-
-def test_adamw_by_definition() -> None:
-    """Three steps against the published formulas, in float64."""
-    config = TrainConfig(steps=10, warmup_steps=2, weight_decay=0.2, clip=0.5, learning_rate=0.1)
-    rng = np.random.default_rng(3)
-    shapes = {"m.weight": (2, 3), "n_norm.weight": (3,)}
-    params = transformer.Params(rng.normal(size=9), shapes)
-    expected, mean, square = params.flat.copy(), 0.0, 0.0
-    optimizer = optim.AdamW(params)
-    for step in range(3):
-        grads = transformer.Params(rng.normal(size=9), shapes)
-        g = grads.flat / max(1.0, np.linalg.norm(grads.flat) / 0.5)
-        rate = optim.learning_rate(config, step)
-        mean = 0.9 * mean + 0.1 * g
-        square = 0.99 * square + 0.01 * g * g
-        expected[:6] *= 1 - rate * 0.2
-        corrected = np.sqrt(square / (1 - 0.99 ** (step + 1))) + optim.EPS
-        expected -= rate * mean / (1 - 0.9 ** (step + 1)) / corrected
-        optimizer.update(params, grads, config, step)
-        np.testing.assert_allclose(params.flat, expected, rtol=1e-12)
-
-
-def test_learning_rate() -> None:
-    config = TrainConfig(steps=100, warmup_steps=9, learning_rate=1.0, min_learning_rate=0.1)
-    rates = [optim.learning_rate(config, step) for step in range(100)]
-    np.testing.assert_allclose(rates[:10], np.arange(1, 11) / 10)
-    assert all(np.diff(rates[9:]) < 0)
-    assert rates[-1] == pytest.approx(0.1, abs=1e-3)
 
 
 def test_command_line(text: Path, tmp_path: Path) -> None:
