@@ -93,9 +93,11 @@ class ModelConfig(Section):
 class DataConfig(Section):
     """What is learned: any text, or the digit-operations task."""
 
+    LATER = ("vocab_size",)
     task: Literal["text", "digits"] = "text"
     text: str = Field("data/tiny_stories.txt", description="UTF-8 file, relative to the repository")
-    tokenizer: Literal["char", "word"] = "char"
+    tokenizer: Literal["char", "word", "bpe"] = "char"
+    vocab_size: int = Field(512, ge=256, le=65535, description="bpe: most tokens; bytes are 256")
     validation: Fraction = 0.1
     prompt: str = Field("Once upon a time", description="default prompt of generate and sim")
 

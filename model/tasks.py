@@ -73,14 +73,14 @@ class TextTask(Task):
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
         self.length = config.train.seq_len or config.model.context
         self.batch_size = config.train.batch_size
-        self.tokenizer = Tokenizer.of(text, config.data.tokenizer)
+        self.tokenizer = Tokenizer.of(text, config.data.tokenizer, size=config.data.vocab_size)
         if len(self.tokenizer.vocab) < 2:
             raise UserError(
                 f"text '{config.data.text}' repeats one token; give a text to learn from"
             )
         stories = split_stories(text, config.data.validation)
         if stories is not None:
-            self.stop_token = self.tokenizer.ids[NEWLINE]
+            (self.stop_token,) = self.tokenizer.encode(NEWLINE)
             train, held_out = (self._encode(part) for part in stories)
         else:
             self.stop_token = None
@@ -105,7 +105,7 @@ class TextTask(Task):
 
     def _prompt(self, wanted: str, text: str) -> str:
         kind = self.tokenizer.kind
-        if self.tokenizer.ids.keys() >= set(split(wanted, kind)):
+        if self.tokenizer.knows(wanted):
             return wanted
         start = split(text.strip(), kind)[: self.length // 2]
         return "".join(start[:16]) if kind == "char" else " ".join(start[:3])

@@ -1,41 +1,50 @@
-"""Text to token ids and back: characters, or words split at white space.
+"""Text to token ids and back: characters, words split at white space, or byte pairs.
 
 A tokenizer is its kind and its vocabulary; it travels as the plain dict
-`{"kind": "char" | "word", "vocab": [...]}`, where a token's id is its index in `vocab`.
+`{"kind": "char" | "word" | "bpe", "vocab": [...]}`, where a token's id is its index in `vocab`.
+A "bpe" one has its standard tokenizer.json beside them, as "tokenizer": other programs can read it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from configs.cli import UserError
 
-Kind = Literal["char", "word"]
+Kind = Literal["char", "word", "bpe"]
 NEWLINE = "\n"
 _WORDS = re.compile(r"\n|[^\s]+")  # a line end is a word of its own: it ends a story
 
 
 def split(text: str, kind: Kind) -> Sequence[str]:
-    """The tokens of `text` as strings."""
+    """The characters or words of `text`."""
     return text if kind == "char" else _WORDS.findall(text)
 
 
 class Tokenizer:
-    """Encodes and decodes with a fixed vocabulary."""
+    """Encodes and decodes characters or words with a fixed vocabulary; `Bpe` byte pairs."""
 
     def __init__(self, kind: Kind, vocab: Sequence[str]) -> None:
         self.kind = kind
         self.vocab = tuple(vocab)
         self.ids = {token: index for index, token in enumerate(self.vocab)}
-        if kind not in ("char", "word") or len(self.ids) != len(self.vocab) or not self.vocab:
-            raise ValueError("a tokenizer needs kind 'char' or 'word' and distinct tokens")
+        if len(self.ids) != len(self.vocab) or not self.vocab:
+            raise ValueError("a tokenizer needs distinct tokens")
 
     @classmethod
-    def of(cls, text: str, kind: Kind, extra: Iterable[str] = ()) -> Tokenizer:
-        """The tokenizer whose vocabulary is the sorted tokens of `text` (and `extra`)."""
+    def of(cls, text: str, kind: Kind, extra: Iterable[str] = (), size: int = 512) -> Tokenizer:
+        """The tokenizer learned from `text`: the sorted characters or words that occur there (and
+        `extra`), or at most `size` byte pairs."""
+        if kind == "bpe":
+            return Bpe.train(text, size)
         return cls(kind, sorted(set(split(text, kind)).union(extra)))
+
+    def knows(self, text: str) -> bool:
+        """Whether `text` can be encoded."""
+        return self.ids.keys() >= set(split(text, self.kind))
 
     def encode(self, text: str) -> list[int]:
         """Token ids of `text`; raises UserError that names the tokens never seen."""
@@ -60,13 +69,18 @@ class Tokenizer:
         """Plain data for a JSON file."""
         return {"kind": self.kind, "vocab": list(self.vocab)}
 
-    @classmethod
-    def from_dict(cls, data: dict) -> Tokenizer:
+    @staticmethod
+    def from_dict(data: dict) -> Tokenizer:
         """The inverse of `to_dict`; raises ValueError or KeyError when `data` is none."""
-        vocab = data["vocab"]
+        vocab, kind = data["vocab"], data["kind"]
         if not isinstance(vocab, list) or not all(isinstance(token, str) for token in vocab):
             raise ValueError("a tokenizer's vocab must be a list of strings")
-        return cls(data["kind"], vocab)
+        if kind not in ("char", "word", "bpe"):
+            raise ValueError(f"a tokenizer of kind '{kind}': there are char, word and bpe")
+        tokenizer = Bpe.parse(data["tokenizer"]) if kind == "bpe" else Tokenizer(kind, vocab)
+        if list(tokenizer.vocab) != vocab:
+            raise ValueError("a tokenizer.json with another vocabulary than the one beside it")
+        return tokenizer
 
     def _listed(self, tokens: Sequence[str], most: int = 20) -> str:
         """Tokens on one line: all characters as one string, or the first words."""
@@ -74,3 +88,65 @@ class Tokenizer:
             return repr("".join(tokens[:200]))
         shown = " ".join(tokens[:most]).replace(NEWLINE, "\\n")
         return f"'{shown}'" + (f" and {len(tokens) - most} more" if len(tokens) > most else "")
+
+
+class Bpe(Tokenizer):
+    """Byte-pair encoding on UTF-8 bytes (arXiv 1508.07909, as in GPT-2): any text can be encoded.
+
+    The library `tokenizers` does the work; a token of `vocab` spells each byte as one letter.
+    """
+
+    def __init__(self, library: Any) -> None:
+        ids = library.get_vocab()
+        super().__init__("bpe", sorted(ids, key=ids.__getitem__))
+        if self.ids != ids:
+            raise ValueError("a tokenizer's ids must count from 0")
+        self._library = library
+
+    @classmethod
+    def train(cls, text: str, size: int) -> Bpe:
+        """The 256 bytes, and the most frequent pairs of `text` up to `size` tokens."""
+        from tokenizers import Tokenizer as Library  # only those who use it load it
+        from tokenizers import decoders, models, pre_tokenizers, trainers
+
+        library = Library(models.BPE())
+        library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        library.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            min_frequency=2,
+            show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        )
+        library.train_from_iterator(text.splitlines(keepends=True), trainer)
+        return cls(library)
+
+    @classmethod
+    def parse(cls, data: dict) -> Bpe:
+        """From the contents of a tokenizer.json; raises ValueError."""
+        from tokenizers import Tokenizer as Library
+
+        try:
+            library = Library.from_str(json.dumps(data))
+        except Exception as error:  # the library raises nothing more special
+            raise ValueError(f"no tokenizer.json: {error}") from None
+        return cls(library)
+
+    def knows(self, text: str) -> bool:
+        return _is_unicode(text)
+
+    def encode(self, text: str) -> list[int]:
+        if not _is_unicode(text):
+            raise UserError("the text is not UTF-8; convert it")
+        return self._library.encode(text).ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        return self._library.decode(list(ids), skip_special_tokens=False)
+
+    def to_dict(self) -> dict:
+        return super().to_dict() | {"tokenizer": json.loads(self._library.to_str())}
+
+
+def _is_unicode(text: str) -> bool:
+    """False for half a character: bytes of the command line that are not UTF-8."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)

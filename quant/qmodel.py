@@ -5,10 +5,12 @@ Numerics: `docs/numerics.md`. This module knows nothing of float models and impo
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -144,6 +146,11 @@ def load(path: Path) -> QuantModel:
 
 def encode(qm: QuantModel, text: str) -> list[int]:
     """Token ids of `text`; UserError names characters or words that the tokenizer never saw."""
+    if qm.tokenizer["kind"] == "bpe":
+        try:
+            return _bpe(qm).encode(text.encode().decode()).ids
+        except UnicodeEncodeError:
+            raise UserError("prompt: not UTF-8; convert it") from None
     char, vocab = qm.tokenizer["kind"] == "char", qm.tokenizer["vocab"]
     ids = {token: index for index, token in enumerate(vocab)}
     pieces = list(text) if char else WORDS.findall(text)
@@ -157,7 +164,16 @@ def encode(qm: QuantModel, text: str) -> list[int]:
 
 def decode(qm: QuantModel, ids: Sequence[int]) -> str:
     """Text of token ids; words are joined by one blank."""
+    if qm.tokenizer["kind"] == "bpe":
+        return _bpe(qm).decode(list(ids), skip_special_tokens=False)
     tokens = [qm.tokenizer["vocab"][index] for index in ids]
     if qm.tokenizer["kind"] == "char":
         return "".join(tokens)
     return " ".join(tokens).replace(" \n", "\n").replace("\n ", "\n")
+
+
+def _bpe(qm: QuantModel) -> Any:
+    """The `tokenizers` library's own object, from the tokenizer.json inside."""
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_str(json.dumps(qm.tokenizer["tokenizer"]))

@@ -23,6 +23,8 @@ def test_every_config_loads(name: str) -> None:
         ("model", {"norm": "batchnorm"}, "model.norm"),
         ("model", {"d_model": "64"}, "model.d_model"),
         ("model", {"n_layers": 0}, "model.n_layers"),
+        ("data", {"tokenizer": "syllable"}, "data.tokenizer"),
+        ("data", {"tokenizer": "bpe", "vocab_size": 255}, "data.vocab_size"),
         ("train", {"seq_len": 1000}, "longer than model.context"),
         ("train", {"learning_rate": -1.0}, "train.learning_rate"),
         ("quant", {"weight_bits": 9}, "quant.weight_bits"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -28,7 +30,52 @@ def test_words_round_trip(text: str) -> None:
     assert split(again, "word") == split(text, "word")
 
 
-@given(TEXT.filter(str.strip), st.sampled_from(["char", "word"]))
+@given(TEXT, TEXT)
+def test_byte_pairs_round_trip_whatever_they_were_trained_on(text: str, other: str) -> None:
+    tokenizer = Tokenizer.of(text * 2, "bpe", size=300)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.decode(tokenizer.encode(other)) == other
+    assert 256 <= len(tokenizer.vocab) <= 300
+
+
+@pytest.mark.parametrize("kind", ["char", "word", "bpe"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "naïve café",
+        "漢字 かな",
+        "😀 👩‍👩‍👧 e\u0301",
+        "שלום مرحبا",
+        "\x00 \ufeff \U0010ffff",
+        "a\nb",
+    ],
+)
+def test_unicode_round_trips(kind: str, text: str) -> None:
+    tokenizer = Tokenizer.of(text, kind)
+    assert tokenizer.knows(text)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_byte_pairs_are_short_and_the_same_every_time() -> None:
+    text = "the cat sat on the mat, the cat sat on the hat\n" * 20
+    code = (
+        "import sys; from model.tokenizer import Tokenizer\n"
+        "print(Tokenizer.of(sys.argv[1], 'bpe').vocab)"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code, text], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    }
+    tokenizer = Tokenizer.of(text, "bpe")
+    assert told == {f"{tokenizer.vocab}\n"}
+    assert len(tokenizer.encode(text)) <= len(text.split()) + 2 * 20
+    with pytest.raises(UserError, match="UTF-8"):
+        tokenizer.encode("\ud800")
+
+
+@given(TEXT.filter(str.strip), st.sampled_from(["char", "word", "bpe"]))
 def test_travels_as_json(text: str, kind: str) -> None:
     tokenizer = Tokenizer.of(text, kind)
     copy = Tokenizer.from_dict(json.loads(json.dumps(tokenizer.to_dict())))
@@ -59,6 +106,13 @@ def test_unseen_is_named_in_one_line(kind: str, text: str, named: str) -> None:
         {},
         {"kind": "char"},
         {"kind": "bpe", "vocab": ["a"]},
+        {"kind": "bpe", "vocab": ["a"], "tokenizer": {}},
+        {
+            "kind": "bpe",
+            "vocab": ["a"],
+            "tokenizer": Tokenizer.of("ab", "bpe").to_dict()["tokenizer"],
+        },
+        {"kind": "syllable", "vocab": ["a"]},
         {"kind": "char", "vocab": ["a", "a"]},
         {"kind": "char", "vocab": [1, 2]},
         {"kind": "char", "vocab": []},

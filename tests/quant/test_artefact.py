@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from configs.cli import UserError
+from model.tokenizer import Tokenizer
 from quant import ops, qmodel
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
@@ -151,6 +152,16 @@ def test_text_in_and_out(qm: QuantModel) -> None:
     assert qmodel.decode(chars, qmodel.encode(chars, "bad\nhag")) == "bad\nhag"
     with pytest.raises(UserError, match="'!'"):
         qmodel.encode(chars, "a!")
+
+
+def test_byte_pairs_in_and_out(qm: QuantModel) -> None:
+    text = "the cat sat on the mat é漢😀\n"
+    learned = Tokenizer.of(text * 9, "bpe")
+    pairs = dataclasses.replace(qm, tokenizer=learned.to_dict())
+    assert qmodel.encode(pairs, text) == learned.encode(text)
+    assert qmodel.decode(pairs, learned.encode(text)) == text
+    with pytest.raises(UserError, match="UTF-8"):
+        qmodel.encode(pairs, "\udcff")
 
 
 def test_temperature_register(qm: QuantModel) -> None:

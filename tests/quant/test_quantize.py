@@ -165,11 +165,15 @@ def test_score_of_known_distributions() -> None:
     assert abs(masked.kl) < 1e-12
 
 
-@pytest.fixture
-def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+@pytest.fixture(params=["char", "bpe"])
+def trained(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Config:
     """A config whose build folder holds an untrained model."""
     monkeypatch.setattr(schema, "BUILD_DIR", tmp_path)
     config = schema.load("tiny")
+    data = config.data.model_copy(update={"tokenizer": request.param})
+    config = config.model_copy(update={"data": data})
     task = tasks.load(config)
     size = len(task.tokenizer.vocab)
     params = transformer.empty(config.model, size)
