@@ -63,7 +63,8 @@ $(TRAINED): $(STAGES)/train.json $(if $(wildcard $(BUILD)/model/weights.safetens
 	$(PY) -m model.train $(COMMON) --seed "$$(cat $(STAGES)/seed)"
 	@touch $(TRAINED)
 
-$(QUANTISED): $(TRAINED) $(STAGES)/quant.json $(call python,quant)
+$(QUANTISED): $(TRAINED) $(STAGES)/quant.json $(call python,quant) \
+		$(if $(wildcard $(BUILD)/quant/qmodel.safetensors),,FORCE)
 	$(PY) -m quant $(COMMON)
 
 $(RENDERED): $(QUANTISED) $(STAGES)/rtl.json $(call python,export) $(rtl)

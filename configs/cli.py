@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from configs import schema
+
+SEEDS = 2**32  # a seed is below this; the sampler's is a word of 32 bits
 
 
 class UserError(Exception):
     """Something the user can mend; the message is one line and says how."""
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Names the defaults that say something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A mistake in the options is one line, as every other one."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
 def parser(module: str, description: str) -> argparse.ArgumentParser:
     """An argument parser that every stage begins with: `--config`."""
-    result = argparse.ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    result = _Parser(prog=f"python -m {module}", description=description, formatter_class=_Help)
     result.add_argument(
         "--config",
         default="stories",
@@ -43,6 +60,8 @@ def load_config(args: argparse.Namespace) -> schema.Config:
         )
     seed = getattr(args, "seed", None)
     if seed is not None:
+        if not 0 <= seed < SEEDS:
+            raise UserError(f"--seed {seed}: choose one from 0 to {SEEDS - 1}")
         train = config.train.model_copy(update={"seed": seed})
         config = config.model_copy(update={"train": train})
     return config
@@ -54,6 +73,15 @@ def run(main: Callable[[], int | None]) -> None:
         status = main()
     except (UserError, schema.ConfigError) as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.strerror is None:
+            raise
+        where = f"'{error.filename}': " if error.filename is not None else ""
+        print(f"error: {where}{error.strerror}; mend that and run again", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

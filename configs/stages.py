@@ -36,9 +36,10 @@ def stage_inputs(config: schema.Config) -> dict[str, dict[str, Any]]:
 
 
 def recorded_seed(folder: Path) -> int | None:
-    """The seed of the last training, or None."""
+    """The seed of the last training; None when there is none, or nothing that can be one."""
     path = folder / "seed"
-    return int(path.read_text()) if path.is_file() else None
+    text = path.read_text().strip() if path.is_file() else ""
+    return int(text) if text.isdecimal() and int(text) < cli.SEEDS else None
 
 
 def main() -> None:

@@ -40,6 +40,8 @@ def train(
     task = tasks.load(config)
     run = runs.load(folder, config, task) if resume else None
     if run is not None and run.finished(config.train):
+        if not (folder / "loss.png").exists():  # ended between the last step and the picture
+            plot.loss_curve(folder / "loss.png", run.records, config.name)
         os.utime(folder / "weights.safetensors")  # up to date, for make
         return False
     if run is None:

@@ -90,7 +90,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     for name in (JSON_NAME, TENSORS_NAME):
         if not (path / name).is_file():
             raise UserError(f"no quantised model in {path} ({name} is missing); run make quantize")
-    broken = UserError(f"{path}: the quantised model is damaged; run make quantize again")
+    broken = UserError(f"{path}: the quantised model is damaged; remove it and run make quantize")
     tensors = (path / TENSORS_NAME).read_bytes()
     try:
         wrapped = json.loads((path / JSON_NAME).read_text(encoding="utf-8"))
@@ -99,7 +99,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     except (ValueError, KeyError, TypeError):
         raise broken from None
     if version != VERSION:
-        raise UserError(f"{path}: version {version}, not {VERSION}; run make quantize again")
+        raise UserError(
+            f"{path}: version {version}, not {VERSION}; remove it and run make quantize"
+        )
     text = json.dumps(document, sort_keys=True)
     if digest != hashlib.sha256(text.encode()).hexdigest():
         raise broken

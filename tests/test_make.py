@@ -73,6 +73,22 @@ def test_each_step_is_done_when_needed_and_not_twice(checkout: Path) -> None:
     assert steps_done(checkout, "train") == []
 
 
+def test_a_lost_half_of_the_artefact_is_made_again(checkout: Path) -> None:
+    steps_done(checkout, "quantize")
+    (checkout / "build" / "tiny" / "quant" / "qmodel.safetensors").unlink()
+    assert steps_done(checkout, "quantize") == ["quantize"]
+    assert steps_done(checkout, "quantize") == []
+
+
+def test_a_refused_seed_is_not_kept(checkout: Path) -> None:
+    steps_done(checkout, "train")
+    for seed in ("-1", "4294967296", "x"):
+        result = make(checkout, "CONFIG=tiny", "train", f"SEED={seed}")
+        assert result.returncode == 2
+        assert result.stderr.startswith("error: ")
+    assert steps_done(checkout, "train") == []
+
+
 def test_a_text_of_ones_own_has_its_own_folder(checkout: Path) -> None:
     text = checkout / "my own text.txt"
     text.write_text("the cat sat on the mat and the dog sat on the log\n" * 100)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs import cli, schema
+from configs import cli, files, schema
 
 
 @pytest.mark.parametrize("name", schema.available())
@@ -62,3 +62,35 @@ def test_a_text_of_ones_own_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     args = parser.parse_args(["--config", "digits", "--text", "mine.txt"])
     with pytest.raises(cli.UserError, match="--text"):
         cli.load_config(args)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_cannot_be_one_is_refused(seed: int) -> None:
+    parser = cli.parser("x", "")
+    parser.add_argument("--seed", type=int)
+    args = parser.parse_args(["--config", "tiny", "--seed", str(seed)])
+    with pytest.raises(cli.UserError, match="choose one from 0 to 4294967295"):
+        cli.load_config(args)
+
+
+def test_a_wrong_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.parser("x", "").parse_args(["--frob"])
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert "python -m x --help" in error
+
+
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.touch()
+    with pytest.raises(SystemExit) as caught:
+        cli.run(lambda: files.write_text(blocked / "x.json", ""))
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: '{blocked}")
+    assert error.count("\n") == 1

@@ -123,6 +123,9 @@ def test_what_is_done_is_not_done_again(text: Path, tmp_path: Path) -> None:
     assert contents(folder) == before
     assert train.train(text_config(text, seed=2), folder, quiet=True)
     assert contents(folder) != before
+    (folder / "loss.png").unlink()  # killed between the last step and the picture
+    assert not train.train(text_config(text, seed=2), folder, quiet=True)
+    assert (folder / "loss.png").is_file()
     (folder / "weights.safetensors").unlink()
     assert train.train(text_config(text, seed=2), folder, quiet=True)
     checkpoint.load(folder)
