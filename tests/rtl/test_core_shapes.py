@@ -31,7 +31,9 @@ LEARNED, ROTARY, SINUS = ({"positions": p} for p in ("learned", "rotary", "sinus
 RELU, GELU = {"activation": "relu"}, {"activation": "gelu"}
 
 QUICK = [
-    Case("square", 4, 4, 13, LAYERNORM | LEARNED | GELU | {"context": 11, "d_ff": 26}, verilator=True),
+    Case(
+        "square", 4, 4, 13, LAYERNORM | LEARNED | GELU | {"context": 11, "d_ff": 26}, verilator=True
+    ),
     Case(
         "wide_rotary",
         2,
