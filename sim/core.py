@@ -221,6 +221,7 @@ def _run(
         env={"SIM_JOB": str(where.resolve() / "job.json")},
         seed=seed,
         test_dir=where,
+        random_registers=True,
     )
 
 

@@ -88,6 +88,7 @@ def run(
     seed: int | None = None,
     test_dir: Path | str | None = None,
     public: Sequence[str] = (),
+    random_registers: bool = False,
 ) -> Result:
     """Build `toplevel` from `sources` and run the cocotb tests of the Python `module`.
 
@@ -98,6 +99,8 @@ def run(
     test_dir: where the simulation runs, so where `$readmemh` looks; default: inside the build.
     public: further signals "module.signal" (with wildcards) that the test reads. Verilator shows
         it only the top's ports otherwise; Icarus always shows everything.
+    random_registers: let Verilator begin with random bits instead of zeros, by the seed. It may see
+        a clock edge at time 0 then: the top must wait for its reset (as core_tb does).
 
     Raises UserError if the simulator is not installed, SimulationError if anything else fails.
     """
@@ -121,7 +124,9 @@ def run(
         with _locked(build):
             rebuilt = _build(runner, design, build)
         chosen = _seed(seed)
-        tests = _test(runner, design, build, where, modules, testcase, chosen, env or {})
+        tests = _test(
+            runner, design, build, where, modules, testcase, chosen, random_registers, env or {}
+        )
     dump = where / ("dump.fst" if simulator == "verilator" else f"{toplevel}.fst")
     return Result(
         results=where / "results.xml",
@@ -184,6 +189,7 @@ def _test(
     modules: list[str],
     testcase: str | Sequence[str] | None,
     seed: int,
+    random_registers: bool,
     env: Mapping[str, str],
 ) -> int:
     """Run the simulation; the number of tests that passed."""
@@ -192,7 +198,7 @@ def _test(
     where.mkdir(parents=True, exist_ok=True)
     log, results, problem = where / "sim.log", where / "results.xml", ""
     plusargs = [f"+dumpfile_path={where / (design.toplevel + '.fst')}"]
-    if design.simulator == "verilator":  # registers begin with random bits, as they may in hardware
+    if design.simulator == "verilator" and random_registers:
         plusargs += ["+verilator+rand+reset+2", f"+verilator+seed+{seed % (2**31 - 1) + 1}"]
     try:
         runner.test(
