@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -37,7 +38,7 @@ class Batch(NamedTuple):
     targets: np.ndarray
 
 
-class Task:
+class Task(ABC):
     """Tokenizer, stop token (None: nothing ends a text), training batches and held-out data.
 
     `validation` is a Batch of all held-out data, in a fixed order; `prompt` is the config's, or, if
@@ -50,13 +51,13 @@ class Task:
     prompt: str
     fingerprint: str
 
+    @abstractmethod
     def train_batch(self, rng: np.random.Generator) -> Batch:
         """A random batch of training data."""
-        raise NotImplementedError
 
+    @abstractmethod
     def calibration(self, n_windows: int, rng: np.random.Generator) -> np.ndarray:
         """Random training tokens, int32 (n_windows, T)."""
-        raise NotImplementedError
 
 
 def load(config: Config) -> Task:
