@@ -89,7 +89,7 @@ def _array(dtype: str, shape: list[int], data: bytes) -> Array:
 
 def _read_torch(path: Path) -> dict[str, Array]:
     try:
-        import torch  # type: ignore[import-not-found]
+        import torch
     except ImportError:
         raise UserError(
             f"'{path}' needs PyTorch to be read: pip install torch, or save it as .safetensors"
