@@ -56,7 +56,7 @@ class ModelConfig(Section):
     d_ff: int = Field(256, ge=4, le=8192)
     context: int = Field(128, ge=4, le=4096)
     norm: Literal["layernorm", "rmsnorm"] = "rmsnorm"
-    activation: Literal["relu", "gelu", "silu", "swiglu"] = "relu"
+    activation: Literal["relu", "gelu", "gelu_exact", "silu", "swiglu"] = "relu"
     positions: Literal["learned", "sinusoidal", "rotary"] = "learned"
     tied_head: bool = True
     bias: bool = False

@@ -20,6 +20,7 @@ import numpy as np
 from configs.schema import ModelConfig
 from model import layers
 from model.attention import attention_backward, attention_forward, attention_probs
+from model.gelu import gelu_exact_backward, gelu_exact_forward
 from model.params import Params
 
 Array = np.ndarray
@@ -28,6 +29,7 @@ Cache = tuple[Any, ...]
 ACTIVATIONS = {
     "relu": (layers.relu_forward, layers.relu_backward),
     "gelu": (layers.gelu_forward, layers.gelu_backward),
+    "gelu_exact": (gelu_exact_forward, gelu_exact_backward),
     "silu": (layers.silu_forward, layers.silu_backward),
     "swiglu": (layers.swiglu_forward, layers.swiglu_backward),
 }

@@ -29,6 +29,7 @@ def swiglu(x: Tensor) -> Tensor:
 ACTIVATIONS = {
     "relu": F.relu,
     "gelu": partial(F.gelu, approximate="tanh"),
+    "gelu_exact": F.gelu,
     "silu": F.silu,
     "swiglu": swiglu,
 }

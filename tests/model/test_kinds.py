@@ -23,6 +23,7 @@ OPTIONS = [
     {"activation": "silu", "n_kv_heads": 1, "norm_position": "post", "bias": True},
     {"norm": "layernorm", "norm_position": "post", "positions": "sinusoidal", "bias": True},
     {"norm": "layernorm", "activation": "gelu", "dropout": 0.2, "label_smoothing": 0.1},
+    {"activation": "gelu_exact", "n_kv_heads": 4},
     {"activation": "swiglu", "bias": True, "tied_head": False, "norm_position": "post"},
 ]
 CASES = [
@@ -211,6 +212,7 @@ def test_checkpoints_of_every_kind(config: ModelConfig, tmp_path) -> None:
         ({"kind": "encoder"}, "model.kind = 'encoder': not yet quantised: .*needs 'decoder'"),
         ({"kind": "encoder-decoder"}, "model.kind"),
         ({"activation": "silu"}, "model.activation = 'silu': .*'relu' or 'gelu'"),
+        ({"activation": "gelu_exact"}, "model.activation = 'gelu_exact': .*'relu' or 'gelu'"),
         ({"activation": "swiglu"}, "model.activation"),
         ({"n_kv_heads": 2}, "model.n_kv_heads = 2: not yet quantised: .*needs 4"),
         ({"norm_position": "post"}, "model.norm_position = 'post'"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from model import layers
+from model import gelu, layers
 from model.attention import attention_backward, attention_forward, attention_probs, padding
+from model.block import ACTIVATIONS
 from tests.model.helpers import gradient_error
 
 LIMIT = 1e-6
@@ -57,11 +60,11 @@ def test_norms_by_definition() -> None:
     np.testing.assert_allclose(layers.layernorm_forward(x, gain, bias)[0], layernorm, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["relu", "gelu", "silu", "swiglu"])
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name: str) -> None:
     (x,) = randoms(5, (7, 6))
     x += 0.1 * np.sign(x)  # keep away from the kink of relu
-    forward, backward = getattr(layers, f"{name}_forward"), getattr(layers, f"{name}_backward")
+    forward, backward = ACTIVATIONS[name]
     check(forward, lambda dy, cache: (backward(dy, cache),), [x], 5)
 
 
@@ -88,12 +91,29 @@ def test_dropout() -> None:
     np.testing.assert_array_equal(y, forward(x)[0])
 
 
-def test_gelu_is_near_its_exact_form() -> None:
-    from math import erf, sqrt
+def normal(x: float) -> float:
+    """The part of a normal distribution below x."""
+    return math.erfc(-x / math.sqrt(2)) / 2
 
+
+def test_gelu_is_near_its_exact_form() -> None:
     x = np.linspace(-6, 6, 1001)
-    exact = np.array([value * 0.5 * (1 + erf(value / sqrt(2))) for value in x])
+    exact = np.array([value * normal(value) for value in x])
     assert np.abs(layers.gelu(x) - exact).max() < 5e-4
+
+
+def test_exact_gelu_and_its_slope() -> None:
+    x = np.concatenate([np.linspace(-16, 16, 3201), [-1e4, 0, 1e4]])
+    exact = np.array([value * normal(value) for value in x])
+    bell = np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+    slope = np.array([normal(value) for value in x]) + x * bell
+    for dtype, limit in ((np.float64, 3e-9), (np.float32, 1e-6)):
+        with np.errstate(over="raise", invalid="raise"):
+            y, cache = gelu.gelu_exact_forward(x.astype(dtype))
+            dx = gelu.gelu_exact_backward(np.ones_like(y), cache)
+        assert y.dtype == dx.dtype == dtype
+        np.testing.assert_allclose(y, exact, rtol=1e-6 if dtype == np.float32 else 0, atol=limit)
+        np.testing.assert_allclose(dx, slope, rtol=0, atol=limit)
 
 
 def test_embedding_backward() -> None:
