@@ -1,5 +1,5 @@
 """From the integer artefact to Verilog: layout, program, memory images, templates, manifest."""
 
-import os
+from configs import blas
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+blas.one_thread()

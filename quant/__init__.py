@@ -1,6 +1,5 @@
 """Post-training quantisation and the integer golden model; the spec is `docs/numerics.md`."""
 
-import os
+from configs import blas
 
-for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
+blas.one_thread()

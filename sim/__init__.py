@@ -1,5 +1,5 @@
 """Simulation of the Verilog against the golden model, with cocotb on Icarus and Verilator."""
 
-import os
+from configs import blas
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+blas.one_thread()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+from configs import blas
+
+blas.one_thread()
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -237,6 +237,15 @@ def test_large_logits_and_scores_do_not_overflow() -> None:
     assert np.isfinite(attention_forward(big, big, big)[0]).all()
 
 
+@pytest.mark.parametrize("scale", [0.1, 3.0, 10.0, 1000.0])
+def test_small_and_large_scores_give_the_same_attention(scale: float) -> None:
+    q, k, v = (array.astype(np.float32) for array in randoms(13, *[(2, 3, 40, 4)] * 3))
+    out = attention_forward(q * scale, k * scale, v)[0]
+    exact = [array.astype(np.float64) for array in (q * scale, k * scale)]
+    probs = attention_probs(exact[0], exact[1])[1]  # (B, H, T, T)
+    np.testing.assert_allclose(out, (probs @ v).swapaxes(1, 2), rtol=0, atol=2e-5)
+
+
 def test_a_wrong_gradient_is_found() -> None:
     x, weight, bias = randoms(12, (5, 4), (4, 3), (3,))
 
