@@ -90,16 +90,46 @@ class ModelConfig(Section):
         return self
 
 
-class DataConfig(Section):
-    """What is learned: any text, or the digit-operations task."""
+Operation = Literal["First", "Second", "Last", "Max", "Min", "Add"]
 
-    LATER = ("vocab_size",)
-    task: Literal["text", "digits"] = "text"
+
+class DataConfig(Section):
+    """What is learned: any text, or questions and their answers (`model/questions.py`).
+
+    `digits` asks for operations on numbers, the other tasks for strings of letters.
+    """
+
+    LATER = (
+        *("vocab_size", "operations", "largest", "min_arguments", "max_arguments", "depth"),
+        *("length", "examples"),
+    )
+    task: Literal["text", "digits", "copy", "identity", "reverse"] = "text"
     text: str = Field("data/tiny_stories.txt", description="UTF-8 file, relative to the repository")
     tokenizer: Literal["char", "word", "bpe"] = "char"
     vocab_size: int = Field(512, ge=256, le=65535, description="bpe: most tokens; bytes are 256")
     validation: Fraction = 0.1
     prompt: str = Field("Once upon a time", description="default prompt of generate and sim")
+    operations: list[Operation] = Field(["First", "Second", "Last", "Max", "Min"], min_length=1)
+    largest: int = Field(9, ge=1, le=999, description="digits: numbers from 0 to this")
+    min_arguments: int = Field(3, ge=1, le=16)
+    max_arguments: int = Field(3, ge=1, le=16)
+    depth: int = Field(1, ge=1, le=4, description="digits: operations inside operations")
+    length: int = Field(16, ge=1, le=256, description="letters of the longest string")
+    examples: int = Field(
+        20000, ge=20, le=10**6, description="most questions, all of them distinct"
+    )
+
+    @model_validator(mode="after")
+    def _questions(self) -> DataConfig:
+        if self.min_arguments > self.max_arguments:
+            raise ValueError(
+                f"min_arguments {self.min_arguments} is above max_arguments {self.max_arguments}"
+            )
+        if len(set(self.operations)) < len(self.operations):
+            raise ValueError(f"operations {self.operations}: name each once")
+        if "Second" in self.operations and self.min_arguments < 2:
+            raise ValueError("the operation Second needs min_arguments 2 or more")
+        return self
 
 
 class TrainConfig(Section):
@@ -190,7 +220,31 @@ class Config(Section):
                 f"train.seq_len {self.train.seq_len} is longer than model.context "
                 f"{self.model.context}"
             )
+        self._kind_fits_task()
         return self
+
+    def _kind_fits_task(self) -> None:
+        """ValueError unless a model of this kind can learn the task."""
+        kind, data = self.model.kind, self.data
+        if data.task == "text" and kind != "decoder":
+            raise ValueError(
+                f"model.kind '{kind}' cannot learn the task 'text'; make it 'decoder', or choose "
+                "another data.task"
+            )
+        if kind != "encoder":
+            return
+        if data.task != "digits":
+            raise ValueError(
+                f"model.kind 'encoder' answers with one token, the task '{data.task}' has more; "
+                "make it 'encoder-decoder'"
+            )
+        if data.largest > 9 or "Add" in data.operations:
+            raise ValueError(
+                "model.kind 'encoder' answers with one digit: it needs data.largest 9 or less, "
+                "and no operation Add"
+            )
+        if self.train.sample_tokens:
+            raise ValueError("model.kind 'encoder' writes no samples: make train.sample_tokens 0")
 
     @property
     def build_dir(self) -> Path:

@@ -5,54 +5,58 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from configs import cli
 from configs.cli import UserError
-from model import checkpoint, tasks, transformer
+from configs.schema import DataConfig
+from model import checkpoint, questions, transformer
 from model.checkpoint import Checkpoint
 from model.evaluate import bar
-from model.generate import at_least, check_prompt, generate
+from model.generate import at_least, check_prompt, generate, read
 
 MOST = 5  # candidates shown
 
 
-def question(text: str) -> str:
-    """`Max(5, 3, 9)` in whatever spelling, as the digits task writes it: `Max ( 5 3 9 ) ->`."""
-    name, *digits = re.findall(r"\w+", text) or [""]
-    if name not in tasks.OPERATIONS or not re.fullmatch(r"[0-9]( [0-9]){2}", " ".join(digits)):
-        names = ", ".join(tasks.OPERATIONS)
-        raise UserError(f"ask like `Max ( 5 3 9 )`: one of {names}, and three digits")
-    return f"{name} ( {' '.join(digits)} ) ->"
-
-
-def candidates(trained: Checkpoint, prompt: list[int]) -> list[tuple[int, float]]:
-    """The likeliest next tokens and their probabilities."""
-    if trained.config.kind != "decoder":
-        raise UserError(f"a decoder can be asked; this model is of kind '{trained.config.kind}'")
+def candidates(
+    trained: Checkpoint, prompt: list[int], source: np.ndarray | None = None
+) -> list[tuple[int, float]]:
+    """The likeliest next tokens (for an encoder: answers) and their probabilities."""
     check_prompt(prompt, trained.config)
-    logits = transformer.forward(trained.params, np.array([prompt]), trained.config)[0, -1]
-    probs = np.exp(logits - logits.max(), dtype=np.float64)
+    inputs: dict[str, Any] = {} if source is None else {"source": source[None]}
+    logits = transformer.forward(trained.params, np.array([prompt]), trained.config, **inputs)
+    probs = np.exp(logits[0, -1] - logits[0, -1].max(), dtype=np.float64)
     probs /= probs.sum()
     return [(int(token), float(probs[token])) for token in np.argsort(-probs, kind="stable")[:MOST]]
 
 
 def answer(trained: Checkpoint, text: str, tokens: int) -> str:
     """The likeliest continuation, and below it the candidates for its first token."""
-    prompt = trained.tokenizer.encode(text)
-    likely = candidates(trained, prompt)
-    ids = list(generate(trained.params, trained.config, prompt, tokens, 0.0, None))
-    if trained.stop_token in ids:
-        ids = ids[: ids.index(trained.stop_token)]
+    prompt, source = read(trained, text)
+    likely = candidates(trained, prompt, source)
+    ids = [likely[0][0]]
+    if trained.config.kind != "encoder":
+        stop = trained.stop_token
+        ids = list(
+            generate(trained.params, trained.config, prompt, tokens, stop_token=stop, source=source)
+        )
+        ids = ids[: ids.index(stop)] if stop in ids else ids
     lines = [f"  {trained.tokenizer.decode(ids)}"]
     for token, probability in likely:
         name = repr(trained.tokenizer.decode([token]))
         lines.append(f"  {name:>12} {probability:8.2%} {bar(probability)}".rstrip())
     return "\n".join(lines)
+
+
+def answer_question(trained: Checkpoint, text: str, data: DataConfig, tokens: int) -> str:
+    """`answer` to a question in whatever spelling, written as people do: 42, not 4 2."""
+    question = f"{questions.read(text, data)} {questions.ARROW}"
+    words, *bars = answer(trained, question, tokens).split("\n")
+    return "\n".join(["  " + words.replace(" ", ""), *bars])
 
 
 def _lines() -> Iterator[str]:
@@ -76,14 +80,19 @@ def main() -> None:
     args = parser.parse_args()
     config = cli.load_config(args)
     trained = checkpoint.load(config.build_dir / "model")
-    as_asked = question if config.data.task == "digits" else str
+
+    def told(text: str) -> str:
+        if config.data.task == "text":
+            return answer(trained, text, args.tokens)
+        return answer_question(trained, text, config.data, args.tokens)
+
     if args.prompt is not None:
-        print(answer(trained, as_asked(args.prompt), args.tokens))
+        print(told(args.prompt))
         return
     print(f"for example: {trained.prompt}   (an empty line ends)")
     for line in _lines():
         try:
-            print(answer(trained, as_asked(line), args.tokens))
+            print(told(line))
         except UserError as error:
             print(f"  {error}")
 

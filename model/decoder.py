@@ -138,7 +138,9 @@ class Decoder:
 def _check_kind(kind: str, has_source: bool) -> None:
     """UserError when this kind of model does not generate, or not in this way."""
     if kind == "encoder":
-        raise UserError("a model of kind 'encoder' answers and does not generate text")
+        raise UserError(
+            "a model of kind 'encoder' answers and does not generate text; ask it (`make try`)"
+        )
     if has_source != (kind == "encoder-decoder"):
         what = "cannot read a source" if has_source else "needs a source to answer"
         raise UserError(f"a model of kind '{kind}' {what}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from configs.schema import ModelConfig
 from model import layers, runs, transformer
 from model.checkpoint import Checkpoint
-from model.generate import continuation, generate
-from model.tasks import DigitsTask, Task
+from model.generate import continuation, generate, read
+from model.tasks import Batch, QuestionTask, Task
 
 WINDOWS = 256  # enough for the loss during training; the whole validation set may be long
 _BATCH = 32
@@ -18,29 +20,77 @@ def loss(
     params: transformer.Params, task: Task, config: ModelConfig, windows: int | None = None
 ) -> float:
     """Mean loss in nats per token on the held-out data, or on `windows` of it, spread evenly."""
-    tokens, targets = task.validation
-    if windows is not None and windows < len(tokens):
-        rows = np.arange(windows) * len(tokens) // windows
-        tokens, targets = tokens[rows], targets[rows]
-    total = 0.0
-    for start in range(0, len(tokens), _BATCH):
-        logits = transformer.forward(params, tokens[start : start + _BATCH], config)
-        aims = targets[start : start + _BATCH].reshape(-1)
-        mean, _ = layers.cross_entropy_forward(logits.reshape(aims.size, -1), aims)
-        total += mean * int(np.count_nonzero(aims >= 0))
-    return total / int(np.count_nonzero(targets >= 0))
+    data, total, count = task.validation, 0.0, 0
+    if windows is not None and windows < len(data.tokens):
+        data = data.take(np.arange(windows) * len(data.tokens) // windows)
+    for logits, targets in _forward(params, data, config):
+        mean, _ = layers.cross_entropy_forward(
+            logits.reshape(targets.size, -1), targets.reshape(-1)
+        )
+        scored = int(np.count_nonzero(targets >= 0))
+        total += mean * scored
+        count += scored
+    return total / count
 
 
-def digit_hits(params: transformer.Params, task: DigitsTask, config: ModelConfig) -> np.ndarray:
-    """Whether each held-out question gets its exact answer, <eos> included: bool (n,)."""
-    logits = transformer.forward(params, task.validation.tokens, config)
-    return (logits[:, -2:].argmax(axis=2) == task.validation.targets[:, -2:]).all(axis=1)
+def hits(params: transformer.Params, task: Task, config: ModelConfig) -> np.ndarray:
+    """Whether all targets of each held-out row are the likeliest tokens, the right ones before
+    them being known: bool (n,)."""
+    rows = [
+        ((logits.argmax(axis=2) == targets) | (targets < 0)).all(axis=1)
+        for logits, targets in _forward(params, task.validation, config)
+    ]
+    return np.concatenate(rows)
 
 
-def report(trained: Checkpoint, task: Task, seed: int) -> str:
-    """Accuracy per operation of digits; samples of text, greedy and with temperature."""
-    if isinstance(task, DigitsTask):
-        return _accuracy(trained, task)
+def _forward(
+    params: transformer.Params, data: Batch, config: ModelConfig
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Logits (b, T, V) and targets (b, T) of all rows, a few at a time."""
+    for start in range(0, len(data.tokens), _BATCH):
+        batch = data.take(slice(start, start + _BATCH))
+        yield transformer.forward(params, batch.tokens, config, **batch.inputs), batch.targets
+
+
+def autoregressive(
+    params: transformer.Params, task: QuestionTask, config: ModelConfig
+) -> np.ndarray:
+    """Whether each held-out question gets its exact answer and nothing more, when the model
+    writes it token by token, the likeliest each time: bool (n,)."""
+    if config.kind == "encoder":
+        return hits(params, task, config)  # it does not write: one token is the answer
+    exact = []
+    for question, answer in zip(task.questions, task.answers, strict=True):
+        source = np.array(question[:-1]) if config.kind == "encoder-decoder" else None
+        prompt = question if source is None else question[-1:]
+        written = generate(
+            params, config, prompt, len(answer), stop_token=task.stop_token, source=source
+        )
+        exact.append(list(written) == answer)
+    return np.array(exact)
+
+
+def accuracy(trained: Checkpoint, task: QuestionTask) -> dict[str, tuple[int, int]]:
+    """Group -> how many held-out questions got their exact answer, and of how many."""
+    exact, groups = autoregressive(trained.params, task, trained.config), np.array(task.groups)
+    parts = {str(name): exact[groups == name] for name in sorted(set(task.groups))}
+    return {name: (int(part.sum()), len(part)) for name, part in parts.items()}
+
+
+def bars(counts: dict[str, tuple[int, int]]) -> str:
+    """The result of `accuracy` for people."""
+    right, all_ = (sum(column) for column in zip(*counts.values(), strict=True))
+    lines = [f"exact answers to unseen questions: {right} of {all_}"]
+    width = max(7, *map(len, counts))
+    for name, (exact, count) in counts.items():
+        lines.append(
+            f"  {name:{width}}{exact / count:8.2%} of {count:4} {bar(exact / count)}".rstrip()
+        )
+    return "\n".join(lines)
+
+
+def samples(trained: Checkpoint, seed: int) -> str:
+    """Texts that the model writes, greedy and with temperature."""
     return "\n".join(
         f"temperature {temperature}: "
         + sample(trained, trained.config.context, temperature, runs.generator(seed, runs.SAMPLE))
@@ -50,28 +100,11 @@ def report(trained: Checkpoint, task: Task, seed: int) -> str:
 
 def sample(trained: Checkpoint, tokens: int, temperature: float, rng: np.random.Generator) -> str:
     """The model's own prompt and up to `tokens` tokens after it."""
-    prompt = trained.tokenizer.encode(trained.prompt)
+    prompt, source = read(trained, trained.prompt)
     ids = generate(
-        trained.params, trained.config, prompt, tokens, temperature, rng, trained.stop_token
+        trained.params, trained.config, prompt, tokens, temperature, rng, trained.stop_token, source
     )
     return continuation(trained.tokenizer, prompt, list(ids)).rstrip()
-
-
-def accuracy(trained: Checkpoint, task: DigitsTask) -> dict[str, tuple[int, int]]:
-    """Operation -> how many held-out questions got their exact answer, and of how many."""
-    hits = digit_hits(trained.params, task, trained.config)
-    operations = np.array([trained.tokenizer.vocab[i] for i in task.questions[:, 0]])
-    parts = {name: hits[operations == name] for name in sorted(set(operations))}
-    return {name: (int(part.sum()), len(part)) for name, part in parts.items()}
-
-
-def _accuracy(trained: Checkpoint, task: DigitsTask) -> str:
-    counts = accuracy(trained, task)
-    right, all_ = (sum(column) for column in zip(*counts.values(), strict=True))
-    lines = [f"exact answers to unseen questions: {right} of {all_}"]
-    for name, (hits, count) in counts.items():
-        lines.append(f"  {name:7}{hits / count:8.2%} of {count:4} {bar(hits / count)}".rstrip())
-    return "\n".join(lines)
 
 
 def bar(part: float, width: int = 20) -> str:

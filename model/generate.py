@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from configs import cli
 from configs.cli import UserError
 from configs.schema import ModelConfig
 from model import checkpoint, transformer
+from model.checkpoint import Checkpoint
 from model.decoder import Decoder
+from model.questions import ARROW
 from model.tokenizer import Tokenizer
 
 Array = np.ndarray
@@ -56,11 +58,27 @@ def generate(
         logits = decoder.step(token)
 
 
-def check_prompt(prompt: list[int], config: ModelConfig) -> None:
+def read(trained: Checkpoint, text: str) -> tuple[list[int], Array | None]:
+    """Token ids of a prompt; for an encoder-decoder of what follows `source ->` or of the arrow
+    alone, and of the source (S,)."""
+    encode, before = trained.tokenizer.encode, None
+    if trained.config.kind == "encoder-decoder":
+        before, _, after = text.partition(ARROW)
+        text = f"{ARROW} {after}"
+    prompt, source = encode(text), None if before is None else np.array(encode(before), int)
+    check_prompt(prompt, trained.config)
+    if source is not None:
+        check_prompt(source, trained.config, "what comes before `->`")
+    return prompt, source
+
+
+def check_prompt(
+    prompt: Sequence[int] | Array, config: ModelConfig, what: str = "the prompt"
+) -> None:
     """UserError unless the prompt has 1 to context tokens."""
     if not 1 <= len(prompt) <= config.context:
         raise UserError(
-            f"the prompt has {len(prompt)} tokens; give 1 to {config.context} (the context)"
+            f"{what} has {len(prompt)} tokens; give 1 to {config.context} (the context)"
         )
 
 
@@ -97,7 +115,7 @@ def main() -> None:
     config = cli.load_config(args)
     trained = checkpoint.load(config.build_dir / "model")
     text = trained.prompt if args.prompt is None else args.prompt
-    prompt = trained.tokenizer.encode(text)
+    prompt, source = read(trained, text)
     ids = generate(
         trained.params,
         trained.config,
@@ -106,6 +124,7 @@ def main() -> None:
         args.temperature,
         np.random.default_rng(args.seed),
         trained.stop_token,
+        source,
     )
     print(continuation(trained.tokenizer, prompt, list(ids)))
 

@@ -28,7 +28,9 @@ PARTS = (
 def first_bad(tensors: Mapping[str, np.ndarray]) -> str | None:
     """Name and kind of the first tensor with a NaN or an infinity; masked scores may be -inf."""
     for name, array in tensors.items():
-        values = array[array != -np.inf] if name.endswith("attn_scores") else array
+        values = (
+            array[array != -np.inf] if name.endswith(("attn_scores", "cross_scores")) else array
+        )
         good = np.isfinite(values)
         if not good.all():
             return f"{name} (holds {values[~good].flat[0]})"
@@ -40,7 +42,7 @@ def locate(params: Params, batch: Batch, config: Config, grads: Params) -> str |
     stages: dict[str, np.ndarray] = {}
     if bad := first_bad(params):
         return f"parameter {bad}"
-    transformer.forward(params, batch.tokens, config.model, stages)
+    transformer.forward(params, batch.tokens, config.model, stages, **batch.inputs)
     if bad := first_bad(stages):
         return f"stage {bad}"
     bad = first_bad({name: grads[name] for name in sorted(grads, key=_place, reverse=True)})

@@ -1,41 +1,59 @@
-"""What is learned: any text, or the digit operations `Max ( 5 3 9 ) -> 9`.
+"""What is learned: any text, or the answers to questions such as `Max ( 5 3 9 ) -> 9`.
 
-A batch is two int32 arrays (B, T): the tokens, and for each position the token to predict, -1 where
-the loss does not look.
+A batch holds tokens, and for each position the token to predict, -1 where the loss does not look.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from configs.cli import UserError
 from configs.schema import CONFIG_DIR, Config
+from model import questions, transformer
+from model.questions import ARROW, EOS
 from model.tokenizer import NEWLINE, Tokenizer, split
 
 NO_LOSS = -1
-EOS = "<eos>"
 STORY_CHARS = 100  # lines that are longer on average are taken as stories
 FEWEST_STORIES = 20
-OPERATIONS: dict[str, Callable[[tuple[int, ...]], int]] = {
-    "First": lambda digits: digits[0],
-    "Second": lambda digits: digits[1],
-    "Last": lambda digits: digits[-1],
-    "Max": max,
-    "Min": min,
-}
+MOST_HELD_OUT = 1000  # questions; more would only cost time
 
 
 class Batch(NamedTuple):
-    """tokens, targets: int32 (B, T)."""
+    """tokens, targets: int32 (B, T); mask: bool (B, T), false at padding; source, int32, and
+    source_mask, bool (B, S): what the encoder of an encoder-decoder reads."""
 
     tokens: np.ndarray
     targets: np.ndarray
+    mask: np.ndarray | None = None
+    source: np.ndarray | None = None
+    source_mask: np.ndarray | None = None
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What `transformer.forward` takes beside the tokens."""
+        return {"mask": self.mask, "source": self.source, "source_mask": self.source_mask}
+
+    def take(self, rows: np.ndarray | slice) -> Batch:
+        """Some rows, without the columns that are padding in all of them."""
+        targets = self.targets[rows]
+        wide = slice(_width(targets >= 0))
+        mask = None if self.mask is None else self.mask[rows, wide]
+        result = Batch(self.tokens[rows, wide], targets[:, wide], mask)
+        if self.source is None or self.source_mask is None:
+            return result
+        source_mask = self.source_mask[rows]
+        wide = slice(_width(source_mask))
+        return result._replace(source=self.source[rows, wide], source_mask=source_mask[:, wide])
+
+
+def _width(used: np.ndarray) -> int:
+    """Columns up to the last one of which any row (B, T) makes use."""
+    return int(np.flatnonzero(used.any(axis=0))[-1]) + 1
 
 
 class Task(ABC):
@@ -62,12 +80,7 @@ class Task(ABC):
 
 def load(config: Config) -> Task:
     """The task that a config names; raises UserError when its data cannot serve."""
-    if config.model.kind != "decoder":
-        raise UserError(
-            f"config '{config.name}': model.kind '{config.model.kind}' cannot learn the task "
-            f"'{config.data.task}' yet; make it 'decoder'"
-        )
-    return DigitsTask(config) if config.data.task == "digits" else TextTask(config)
+    return TextTask(config) if config.data.task == "text" else QuestionTask(config)
 
 
 # -- text --------------------------------------------------------------------------------------
@@ -161,46 +174,80 @@ def split_stories(text: str, fraction: float) -> tuple[str, str] | None:
     return train, held_out
 
 
-# -- digits ------------------------------------------------------------------------------------
-class DigitsTask(Task):
-    """Operations on three digits; the loss looks at the answer and at <eos> only.
+# -- questions ---------------------------------------------------------------------------------
+class QuestionTask(Task):
+    """Questions and answers (`questions.py`), read as the kind of the model does:
 
-    `questions` are the held-out prompts as tokens (n, 7), `answers` their answer tokens (n,).
+        decoder           tokens `question -> answer`, targets `answer <eos>` from the arrow on
+        encoder           tokens `question ->`, the answer is the target at the arrow
+        encoder-decoder   source `question`, tokens `-> answer`, targets `answer <eos>`
+
+    `questions` are the held-out ones as lists of token ids, with the arrow, `answers` theirs, with
+    <eos> (for an encoder without), `groups` what the accuracy of each counts to.
     """
 
     def __init__(self, config: Config) -> None:
-        examples = [
-            (name, *digits, operation(digits))
-            for name, operation in OPERATIONS.items()
-            for digits in itertools.product(range(10), repeat=3)
-        ]
-        lines = [f"{op} ( {a} {b} {c} ) -> {answer} {EOS}" for op, a, b, c, answer in examples]
-        self.tokenizer = Tokenizer.of(" ".join(lines), "word")
+        data, seed = config.data, config.train.seed
+        asked = questions.ask(data, seed)
+        self.tokenizer = Tokenizer("word", questions.words(data))
         self.stop_token = self.tokenizer.ids[EOS]
-        self.prompt = config.data.prompt
-        self.fingerprint = "digits"
+        self.fingerprint = data.task
         self.batch_size = config.train.batch_size
-        tokens = np.array([self.tokenizer.encode(line) for line in lines], np.int32)  # (5000, 9)
-        if tokens.shape[1] - 1 > config.model.context:
-            raise UserError(
-                f"config '{config.name}': model.context {config.model.context} is too short for "
-                f"the digits task; make it {tokens.shape[1] - 1} or more"
-            )
-        order = np.random.default_rng([config.train.seed, 0]).permutation(len(tokens))
-        cut = len(tokens) - max(round(len(tokens) * config.data.validation), 1)
-        self._train = tokens[order[:cut]]
-        held_out = tokens[order[cut:]]
-        self.validation = self._examples(held_out)
-        self.questions, self.answers = held_out[:, :-2], held_out[:, -2]
+        order = np.random.default_rng([seed, 0]).permutation(len(asked))
+        held = max(round(min(len(asked) * data.validation, MOST_HELD_OUT)), 1)
+        lines = [self._encode(asked[index], config.model.kind) for index in order]
+        everything = self._batch(lines, config.model.kind)
+        _check_context(config, everything)
+        self._train = everything.take(slice(len(lines) - held))
+        self.validation = everything.take(slice(len(lines) - held, None))
+        self.questions, self.answers = map(list, zip(*lines[-held:], strict=True))
+        self.groups = [asked[index].group for index in order[-held:]]
+        known = self.tokenizer.knows(data.prompt)
+        self.prompt = data.prompt if known else self.tokenizer.decode(self.questions[0])
 
     def train_batch(self, rng: np.random.Generator) -> Batch:
-        return self._examples(self._train[rng.integers(0, len(self._train), self.batch_size)])
+        return self._train.take(rng.integers(0, len(self._train.tokens), self.batch_size))
 
     def calibration(self, n_windows: int, rng: np.random.Generator) -> np.ndarray:
-        return self._train[rng.integers(0, len(self._train), n_windows), :-1]
+        return self._train.take(rng.integers(0, len(self._train.tokens), n_windows)).tokens
 
-    @staticmethod
-    def _examples(tokens: np.ndarray) -> Batch:
-        targets = tokens[:, 1:].copy()
-        targets[:, :-2] = NO_LOSS
-        return Batch(tokens[:, :-1], targets)
+    def _encode(self, one: questions.Question, kind: str) -> tuple[list[int], list[int]]:
+        """Tokens of question and answer."""
+        answer = one.answer if kind == "encoder" else f"{one.answer} {EOS}"
+        return self.tokenizer.encode(f"{one.text} {ARROW}"), self.tokenizer.encode(answer)
+
+    def _batch(self, lines: list[tuple[list[int], list[int]]], kind: str) -> Batch:
+        """Questions and answers as a batch, padded on the right with <eos>."""
+        if kind == "encoder":
+            tokens, mask = self._padded([question for question, _ in lines])
+            answers = np.array([answer for _, (answer,) in lines], np.int32)
+            return Batch(tokens, transformer.answer_targets(answers, tokens, mask), mask)
+        arrow = [self.tokenizer.ids[ARROW]]
+        sources = [question[:-1] for question, _ in lines] if kind == "encoder-decoder" else None
+        starts = [arrow] * len(lines) if sources else [question for question, _ in lines]
+        pairs = [(start, answer) for start, (_, answer) in zip(starts, lines, strict=True)]
+        tokens, _ = self._padded([start + answer[:-1] for start, answer in pairs])
+        targets, _ = self._padded(
+            [[NO_LOSS] * (len(start) - 1) + answer for start, answer in pairs], NO_LOSS
+        )
+        return Batch(tokens, targets, None, *(self._padded(sources) if sources else ()))
+
+    def _padded(
+        self, rows: list[list[int]], fill: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows as one array int32 (B, T), and which of it they are, bool (B, T)."""
+        sizes = np.array([len(row) for row in rows])
+        real = np.arange(sizes.max()) < sizes[:, None]
+        padded = np.full(real.shape, self.stop_token if fill is None else fill, np.int32)
+        padded[real] = np.concatenate(rows)
+        return padded, real
+
+
+def _check_context(config: Config, batch: Batch) -> None:
+    """UserError unless the longest row fits into the context."""
+    sizes = [batch.tokens.shape[1]] + ([] if batch.source is None else [batch.source.shape[1]])
+    if max(sizes) > config.model.context:
+        raise UserError(
+            f"config '{config.name}': model.context {config.model.context} is too short for the "
+            f"questions of the task '{config.data.task}'; make it {max(sizes)} or more"
+        )

@@ -105,7 +105,15 @@ def _gradients(
     total, summed = 0.0, np.zeros_like(grads.flat) if count > 1 else grads.flat
     for _ in range(count):
         batch = task.train_batch(rng)
-        loss = transformer.loss_and_gradients(run.params, *batch, config.model, grads, rng=dropout)
+        loss = transformer.loss_and_gradients(
+            run.params,
+            batch.tokens,
+            batch.targets,
+            config.model,
+            grads,
+            rng=dropout,
+            **batch.inputs,
+        )
         guard.check(loss, run.params, batch, config, grads, run.step, debug)
         total += loss
         if count > 1:
@@ -148,8 +156,8 @@ def _evaluate(
         "validation_loss": loss,
         "learning_rate": learning_rate(config.train, run.step - 1),
     }
-    if isinstance(task, tasks.DigitsTask):
-        record["accuracy"] = float(np.mean(evaluate.digit_hits(run.params, task, config.model)))
+    if isinstance(task, tasks.QuestionTask):
+        record["accuracy"] = float(np.mean(evaluate.hits(run.params, task, config.model)))
     run.records.append(record)
     run.loss_sum, run.loss_count = 0.0, 0
     trained = checkpoint.Checkpoint(
@@ -221,9 +229,12 @@ def main() -> int:
         f"loss {trained.validation_loss:.4f} nats per token at step {trained.step}; in {folder}"
     )
     task = tasks.load(config)
-    print(evaluate.report(trained, task, config.train.seed))
-    if isinstance(task, tasks.DigitsTask):
-        plot.accuracy(folder / "accuracy.png", evaluate.accuracy(trained, task), config.name)
+    if isinstance(task, tasks.QuestionTask):
+        counts = evaluate.accuracy(trained, task)
+        print(evaluate.bars(counts))
+        plot.accuracy(folder / "accuracy.png", counts, config.name)
+    else:
+        print(evaluate.samples(trained, config.train.seed))
     return 0
 
 

@@ -74,12 +74,9 @@ def build(config: Config, trained: Checkpoint, task: tasks.Task) -> QuantModel:
 
 def questions(task: tasks.Task) -> list[list[list[int]]]:
     """Held-out [prompt, answer] token ids, the end token included: `sim --questions` asks them."""
-    if not isinstance(task, tasks.DigitsTask) or task.stop_token is None:
+    if not isinstance(task, tasks.QuestionTask):
         return []
-    return [
-        [question.tolist(), [int(answer), task.stop_token]]
-        for question, answer in zip(task.questions, task.answers, strict=True)
-    ]
+    return [list(pair) for pair in zip(task.questions, task.answers, strict=True)]
 
 
 def report(config: Config, trained: Checkpoint, task: tasks.Task, qm: QuantModel) -> dict[str, Any]:
@@ -93,7 +90,7 @@ def report(config: Config, trained: Checkpoint, task: tasks.Task, qm: QuantModel
         "accumulator_bits": qm.acc_bits(),
         "score": {key: value if math.isfinite(value) else None for key, value in scored.items()},
     }
-    if isinstance(task, tasks.DigitsTask):
+    if isinstance(task, tasks.QuestionTask):
         result["exact_answers"] = exact_answers(trained, gm, task)
     return result
 

@@ -101,7 +101,7 @@ def test_a_text_of_ones_own_has_its_own_folder(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["CONFIG=nope"], "error: no config 'nope'; there are: digits, stories, tiny"),
+        (["CONFIG=nope"], "error: no config 'nope'; there are: arguments, classifier, copy, "),
         (["TEXT=nope.txt"], "nope.txt': TEXT= takes a UTF-8 file"),
         (["CONFIG=digits", "TEXT=README.md"], "config 'digits' learns the task 'digits'"),
         (["ENGINE=fast"], "ENGINE=fast: there are float and golden"),

@@ -41,6 +41,21 @@ def digits_config(**train: object) -> schema.Config:
     return schema.parse("digits", {"model": MODEL, "data": data, "train": TRAIN | train})
 
 
+def question_config(
+    kind: str = "decoder", data: dict | None = None, **train: object
+) -> schema.Config:
+    """A config of questions, 400 at most, for a model of any kind that trains in a moment."""
+    model = MODEL | {"kind": kind, "context": 32}
+    return schema.parse(
+        "asked",
+        {
+            "model": model,
+            "data": {"task": "digits", "examples": 400} | (data or {}),
+            "train": TRAIN | train,
+        },
+    )
+
+
 def slope(function: Callable[[], float], array: np.ndarray, direction: np.ndarray) -> float:
     """Derivative of `function` when `array` (changed in place, then restored) moves.
 

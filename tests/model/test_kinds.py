@@ -219,7 +219,8 @@ def test_checkpoints_of_every_kind(config: ModelConfig, tmp_path) -> None:
     ],
 )
 def test_what_the_integers_cannot_do_is_refused_first(options: dict, said: str) -> None:
-    config = schema.parse("nothing-is-there", {"model": SIZES | options})
+    data = {"task": "digits"}  # one that every kind of model can learn
+    config = schema.parse("nothing-is-there", {"model": SIZES | options, "data": data})
     with pytest.raises(UserError, match=said) as caught:
         pipeline.load_trained(config)
     assert "\n" not in str(caught.value)

@@ -7,43 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from configs import schema
 from configs.cli import UserError
 from model import tasks
-from tests.model.helpers import MODEL, corpus, digits_config, text_config
+from tests.model.helpers import corpus, text_config
 
 
 def decode_rows(task: tasks.Task, rows: np.ndarray) -> list[str]:
     return [task.tokenizer.decode(row) for row in rows]
-
-
-def test_digits_share_no_input() -> None:
-    task = tasks.load(digits_config())
-    train = {tuple(row) for row in task._train[:, :7].tolist()}
-    held_out = {tuple(row) for row in task.questions.tolist()}
-    assert len(train) + len(held_out) == 5000
-    assert len(held_out) == 500
-    assert not train & held_out
-
-
-def test_digits_answers() -> None:
-    task = tasks.load(digits_config())
-    for row in decode_rows(task, np.concatenate([task._train, task.validation.tokens[:, [0] * 9]])):
-        words = row.split()
-        if len(set(words)) == 1:
-            continue
-        a, b, c = (int(word) for word in words[2:5])
-        right = {"First": a, "Second": b, "Last": c, "Max": max(a, b, c), "Min": min(a, b, c)}
-        assert words[5:] == [")", "->", str(right[words[0]]), "<eos>"]
-
-
-def test_digits_loss_sees_the_answer_only() -> None:
-    task = tasks.load(digits_config())
-    batch = task.train_batch(np.random.default_rng(1))
-    assert (batch.targets[:, :-2] == tasks.NO_LOSS).all()
-    np.testing.assert_array_equal(batch.targets[:, -2], batch.tokens[:, -1])
-    assert (batch.targets[:, -1] == task.stop_token).all()
-    np.testing.assert_array_equal(task.validation.targets[:, -2], task.answers)
 
 
 def test_stories_are_split_evenly_and_wholly(tmp_path: Path) -> None:
@@ -108,10 +78,3 @@ def test_unusable_text(tmp_path: Path, data: bytes | None, said: str) -> None:
     with pytest.raises(UserError, match=said) as caught:
         tasks.load(text_config(path))
     assert "\n" not in str(caught.value)
-
-
-def test_context_too_short_for_digits() -> None:
-    data = {"task": "digits", "tokenizer": "word"}
-    config = schema.parse("digits", {"model": MODEL | {"context": 7}, "data": data})
-    with pytest.raises(UserError, match="8 or more"):
-        tasks.load(config)
