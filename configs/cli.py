@@ -35,16 +35,22 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(2)
 
 
-def parser(module: str, description: str) -> argparse.ArgumentParser:
-    """An argument parser that every stage begins with: `--config`."""
+def parser(module: str, description: str, config: bool = True) -> argparse.ArgumentParser:
+    """An argument parser that every stage begins with: `--config`, where one is wanted."""
     result = _Parser(prog=f"python -m {module}", description=description, formatter_class=_Help)
-    result.add_argument(
+    if config:
+        add_config(result)
+    return result
+
+
+def add_config(to: argparse.ArgumentParser) -> None:
+    """The option that names the config."""
+    to.add_argument(
         "--config",
         default="stories",
         metavar="NAME",
         help=f"config in configs/ ({', '.join(schema.available())}) or a path to a .toml file",
     )
-    return result
 
 
 def load_config(args: argparse.Namespace) -> schema.Config:

@@ -42,6 +42,12 @@ def padding(
     return np.where(mask, dtype.type(0), dtype.type(-np.inf))[:, None, None]
 
 
+def scale(q: Array) -> None:
+    """Divide queries, or their gradients, by sqrt(d_head), in place: attention takes q so scaled
+    (arXiv 1706.03762), and no second copy of it has to be kept."""
+    q *= q.dtype.type(1 / math.sqrt(q.shape[-1]))
+
+
 def share_heads(x: Array, heads: int) -> Array:
     """Keys or values (B, G, S, d_head) as (B, heads, S, d_head); head h reads h * G // heads."""
     return x if x.shape[1] == heads else np.repeat(x, heads // x.shape[1], axis=1)
@@ -55,9 +61,9 @@ def attention_forward(
     causal: bool = True,
     hidden: Array | None = None,
 ) -> tuple[Array, tuple]:
-    """softmax(q k^T / sqrt(d_head), masked) v.
+    """softmax(q k^T, masked) v.
 
-    q: (B, H, T, d_head); k, v: (B, G, S, d_head), any strides with unit stride in the last axis; G
+    q: (B, H, T, d_head), after `scale`; k, v: (B, G, S, d_head), any strides with unit stride in the last axis; G
     divides H: each head of k and v serves H / G of q (arXiv 2305.13245). S = T when causal.
     hidden: as `padding`. Returns (B, T, H, d_head), contiguous: the heads lie side by side.
     """
@@ -66,7 +72,6 @@ def attention_forward(
     out = np.empty((batch, length, heads, d_head), q.dtype)
     total = np.empty((batch, heads, length, 1), q.dtype)
     exps = []
-    q = q * q.dtype.type(1 / math.sqrt(d_head))
     for lo in range(0, length, block):
         hi = min(lo + block, length)
         end = hi if causal else k.shape[2]
@@ -114,7 +119,6 @@ def attention_backward(dout: Array, cache: tuple, into: tuple[Array, Array, Arra
         np.matmul(ds, k[:, :, :end], out=dq[:, :, lo:hi])
         _put_or_add(ds.swapaxes(2, 3), q[:, :, lo:hi], dk[:, :, :end], hi == length)
         _put_or_add(e.swapaxes(2, 3), dy, dv[:, :, :end], hi == length)
-    dq *= dq.dtype.type(1 / math.sqrt(q.shape[3]))
 
 
 def _put_or_add(a: Array, b: Array, into: Array, put: bool) -> None:

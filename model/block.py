@@ -19,7 +19,7 @@ import numpy as np
 
 from configs.schema import ModelConfig
 from model import layers
-from model.attention import attention_backward, attention_forward, attention_probs
+from model.attention import attention_backward, attention_forward, attention_probs, scale
 from model.gelu import gelu_exact_backward, gelu_exact_forward
 from model.params import Params
 
@@ -85,8 +85,9 @@ def layer_backward(
     stream: Stream,
     dmemory: Array | None = None,
 ) -> Array:
-    """dx: (N, D), gradient of the layer's output -> that of its input; adds to dmemory (M, D)."""
-    dx = residual_backward(grads, name, "ffn", dx, caches[-1], ffn_backward, stream)
+    """dx: (N, D), gradient of the layer's output -> that of its input; adds to dmemory (M, D).
+    Takes the caches out of the list, so that their memory is free for what comes after."""
+    dx = residual_backward(grads, name, "ffn", dx, caches.pop(), ffn_backward, stream)
     if dmemory is not None:
 
         def cross(grads: Params, name: str, dy: Array, cache: Cache, stream: Stream) -> Array:
@@ -94,8 +95,8 @@ def layer_backward(
             np.add(dmemory, from_memory, out=dmemory)
             return dnormed
 
-        dx = residual_backward(grads, name, "cross", dx, caches[1], cross, stream)
-    return residual_backward(grads, name, "attn", dx, caches[0], self_attention_backward, stream)
+        dx = residual_backward(grads, name, "cross", dx, caches.pop(), cross, stream)
+    return residual_backward(grads, name, "attn", dx, caches.pop(), self_attention_backward, stream)
 
 
 def residual_forward(
@@ -152,12 +153,13 @@ def self_attention_forward(
     if stream.turn is not None:
         layers.rotate(split[:, :, : heads + kv_heads], stream.turn)
     q, k, v = split_heads(split, heads, kv_heads)
-    attn_out, attention = attention_forward(q, k, v, causal=stream.causal, hidden=stream.hidden)
-    y, proj = linear_forward(params, name + "attn_proj", attn_out.reshape(x.shape))
     stream.note(name + "q", q.swapaxes(1, 2))
     stream.note(name + "k", k.swapaxes(1, 2))
     stream.note(name + "v", v.swapaxes(1, 2))
     stream.note_attention(name + "attn", q, k, stream.causal, stream.hidden)
+    scale(q)
+    attn_out, attention = attention_forward(q, k, v, causal=stream.causal, hidden=stream.hidden)
+    y, proj = linear_forward(params, name + "attn_proj", attn_out.reshape(x.shape))
     stream.note(name + "attn_out", attn_out)
     return y, (linear, attention, proj)
 
@@ -171,7 +173,9 @@ def self_attention_backward(
     dout = linear_backward(grads, name + "attn_proj", dy, proj)
     dqkv = np.empty((*stream.shape, heads + 2 * kv_heads, d_head), dy.dtype)
     dout = dout.reshape(*stream.shape, heads, d_head)
-    attention_backward(dout, attention, into=split_heads(dqkv, heads, kv_heads))
+    dq, dk, dv = split_heads(dqkv, heads, kv_heads)
+    attention_backward(dout, attention, into=(dq, dk, dv))
+    scale(dq)
     if stream.turn is not None:
         layers.rotate(dqkv[:, :, : heads + kv_heads], stream.turn.conj())
     return linear_backward(grads, name + "qkv", dqkv.reshape(len(dy), -1), linear)
@@ -197,9 +201,10 @@ def cross_attention_forward(
     q = rows.reshape(batch, length, heads, -1).swapaxes(1, 2)
     k, v = split_memory(kv, batch, kv_heads)
     hidden = stream.memory_hidden
+    stream.note_attention(name + "cross", q, k, False, hidden)
+    scale(q)
     out, attention = attention_forward(q, k, v, causal=False, hidden=hidden)
     y, proj = linear_forward(params, name + "cross_proj", out.reshape(x.shape))
-    stream.note_attention(name + "cross", q, k, False, hidden)
     stream.note(name + "cross_out", out)
     return y, (q_linear, kv_linear, attention, proj)
 
@@ -216,6 +221,7 @@ def cross_attention_backward(
     dkv = np.empty((len(kv_linear[0]), kv_linear[1].shape[1]), dy.dtype)
     dk, dv = split_memory(dkv, batch, stream.config.kv_heads)
     attention_backward(dout, attention, into=(drows.swapaxes(1, 2), dk, dv))
+    scale(drows)
     dmemory = linear_backward(grads, name + "cross_kv", dkv, kv_linear)
     return linear_backward(grads, name + "cross_q", drows.reshape(dy.shape), q_linear), dmemory
 
@@ -242,8 +248,10 @@ def ffn_forward(
 def ffn_backward(grads: Params, name: str, dy: Array, cache: Cache, stream: Stream) -> Array:
     """dy: (N, D) -> gradient of x (N, D)."""
     up, activation, down = cache
-    dhidden = linear_backward(grads, name + "ffn_down", dy, down)
-    dbefore = ACTIVATIONS[stream.config.activation][1](dhidden, activation)
+    activation_backward = ACTIVATIONS[stream.config.activation][1]
+    dbefore = activation_backward(
+        linear_backward(grads, name + "ffn_down", dy, down), activation
+    )  # (N, F); no name keeps the gradient of `hidden`, which is as large
     return linear_backward(grads, name + "ffn_up", dbefore, up)
 
 

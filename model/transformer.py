@@ -202,6 +202,7 @@ def loss_and_gradients(
     loss, loss_cache = layers.cross_entropy_forward(
         logits.reshape(-1, logits.shape[2]), targets.reshape(-1), config.label_smoothing
     )
+    del logits
     backward(params, layers.cross_entropy_backward(loss_cache), cache, config, grads)
     return loss
 
@@ -209,7 +210,8 @@ def loss_and_gradients(
 def backward(
     params: Params, dlogits: Array, cache: Cache, config: ModelConfig, grads: Params
 ) -> None:
-    """Gradients of all parameters from dlogits (N, V) and the cache of `forward_cached`."""
+    """Gradients of all parameters from dlogits (N, V) and the cache of `forward_cached`, which
+    serves once: it is emptied on the way."""
     encoder, decoder, x = cache
     dhead = dlogits.T @ x  # (V, D)
     dx = dlogits @ head_weight(params)  # (N, D)
@@ -237,7 +239,7 @@ def _stack_backward(
     if norm is not None:
         dx = norm_backward(grads, prefix + "final_norm", dx, norm, config)
     for layer in reversed(range(config.n_layers)):
-        dx = layer_backward(grads, f"{prefix}layers.{layer}.", dx, caches[layer], stream, dmemory)
+        dx = layer_backward(grads, f"{prefix}layers.{layer}.", dx, caches.pop(), stream, dmemory)
     if drop is not None:
         dx = layers.dropout_backward(dx, drop)
     tables = {

@@ -173,7 +173,7 @@ def test_attention(
 
     check(forward, backward, arrays, seed)
     q, k, v = arrays
-    probs = attention_probs(q, k, causal, hidden)[1]
+    probs = attention_probs(2 * q, k, causal, hidden)[1]  # 2: the root of d_head
     seen = np.ones((2, 1, length, keys), bool)
     if causal:
         seen = np.tril(seen)
@@ -241,7 +241,7 @@ def test_large_logits_and_scores_do_not_overflow() -> None:
 def test_small_and_large_scores_give_the_same_attention(scale: float) -> None:
     q, k, v = (array.astype(np.float32) for array in randoms(13, *[(2, 3, 40, 4)] * 3))
     out = attention_forward(q * scale, k * scale, v)[0]
-    exact = [array.astype(np.float64) for array in (q * scale, k * scale)]
+    exact = [array.astype(np.float64) for array in (2 * q * scale, k * scale)]
     probs = attention_probs(exact[0], exact[1])[1]  # (B, H, T, T)
     np.testing.assert_allclose(out, (probs @ v).swapaxes(1, 2), rtol=0, atol=2e-5)
 
