@@ -33,7 +33,6 @@ from configs.measure import figure, number, row
 from configs.schema import Config, ModelConfig
 from model import checkpoint, evaluate, memory, peer, tasks, transformer
 from model.generate import at_least, generate
-from model.questions import QuestionTask
 from model.steps import SHAPES, our_step, their_step
 
 PARTS = ("step", "decode", "memory", "parity", "tasks", "text")
@@ -141,7 +140,7 @@ class Bench:
             config = schema.load(name)
             if config.data.task != "text":
                 trained, task, seconds = afresh(config)
-                assert isinstance(task, QuestionTask)
+                assert isinstance(task, tasks.QuestionTask)
                 counts = evaluate.accuracy(trained, task).values()
                 right, asked = (sum(column) for column in zip(*counts, strict=True))
                 how = f"python -m model.train --config {name} --fresh"
