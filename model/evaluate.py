@@ -104,7 +104,7 @@ def sample(trained: Checkpoint, tokens: int, temperature: float, rng: np.random.
     ids = generate(
         trained.params, trained.config, prompt, tokens, temperature, rng, trained.stop_token, source
     )
-    return continuation(trained.tokenizer, prompt, list(ids)).rstrip()
+    return continuation(trained.tokenizer, prompt, list(ids), source).rstrip()
 
 
 def bar(part: float, width: int = 20) -> str:

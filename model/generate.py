@@ -82,9 +82,11 @@ def check_prompt(
         )
 
 
-def continuation(tokenizer: Tokenizer, prompt: list[int], ids: list[int]) -> str:
-    """The text that prompt and generated ids make together."""
-    return tokenizer.decode(prompt + ids)
+def continuation(
+    tokenizer: Tokenizer, prompt: list[int], ids: list[int], source: Array | None = None
+) -> str:
+    """The text that source, prompt and generated ids make together."""
+    return tokenizer.decode([*(() if source is None else source), *prompt, *ids])
 
 
 def at_least(kind: type, least: float) -> Callable[[str], float]:
@@ -126,7 +128,7 @@ def main() -> None:
         trained.stop_token,
         source,
     )
-    print(continuation(trained.tokenizer, prompt, list(ids)))
+    print(continuation(trained.tokenizer, prompt, list(ids), source))
 
 
 if __name__ == "__main__":

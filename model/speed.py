@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from configs import cli
+from configs.cli import UserError
 from configs.schema import Config
 from model import checkpoint, transformer
 from model.generate import at_least, generate
@@ -48,6 +49,8 @@ def arguments(module: str, description: str) -> argparse.Namespace:
 def measure(config: Config, repeats: int, seconds: float) -> dict[str, list[float]]:
     """Tokens per CPU second: one sequence token by token, and a batch with known tokens."""
     trained = checkpoint.load(config.build_dir / "model")
+    if trained.config.kind != "decoder":
+        raise UserError(f"decoders are measured; config '{config.name}' is no decoder")
     prompt = trained.tokenizer.encode(trained.prompt)[:1]
     context = trained.config.context
     tokens = load_task(config).validation[0][:BATCH]  # [B, T]

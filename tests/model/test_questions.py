@@ -362,7 +362,7 @@ def test_generating_with_each_kind(
         return
     generate.main()
     written = capsys.readouterr().out
-    assert written.endswith("-> 1 2 <eos>\n")
+    assert written == "Last ( 3 , 4 , 1 2 ) -> 1 2 <eos>\n"
     trained = checkpoint.load(folder)
     if config.model.kind == "encoder-decoder":
         with pytest.raises(UserError, match="what comes before `->` has 33 tokens"):

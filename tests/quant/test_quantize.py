@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from quant.golden import GoldenModel
 from quant.qformat import QFormat
 from quant.quantize import encode_bias, quantize
 from quant.random import random_model, random_params
+from tests.model.helpers import question_config
 from tests.quant.helpers import ALL_KINDS, kind_name, small
 
 VOCAB = 11
@@ -163,6 +166,28 @@ def test_score_of_known_distributions() -> None:
     masked = score.summarise(score.compare(real, integer, np.array([[-1, 2]])))
     assert (masked.tokens, masked.same_argmax) == (1, 1.0)
     assert abs(masked.kl) < 1e-12
+
+
+def test_exact_answers_of_any_length() -> None:
+    """Only what the loss looks at decides, and one wrong token of a row is enough."""
+    targets = np.array([[-1, 3, 1, -1], [-1, -1, 2, 1], [-1, 0, -1, -1]])
+    logits = np.eye(4)[np.maximum(targets, 0)]  # [3, 4, 4]
+    assert score.exact(logits, targets) == 3
+    logits[0, 3], logits[1, 0] = np.eye(4)[2], np.eye(4)[3]
+    assert score.exact(logits, targets) == 3
+    logits[1, 3] = np.eye(4)[2]
+    assert score.exact(logits, targets) == 2
+
+
+def test_questions_travel_with_their_answers() -> None:
+    task = tasks.load(question_config(data={"largest": 99, "max_arguments": 5}))
+    pairs = pipeline.questions(task)
+    assert len(pairs) == 40
+    for question, answer in pairs:
+        words = task.tokenizer.decode(question + answer)
+        assert re.fullmatch(r"[A-Z][a-z]+ \( [0-9 ,]+ \) -> [0-9 ]+ <eos>", words)
+    assert {len(answer) for _, answer in pairs} == {2, 3}
+    assert json.loads(json.dumps(pairs)) == pairs
 
 
 @pytest.fixture(params=["char", "bpe"])
