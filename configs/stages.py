@@ -42,6 +42,18 @@ def recorded_seed(folder: Path) -> int | None:
     return int(text) if text.isdecimal() and int(text) < cli.SEEDS else None
 
 
+def write(config: schema.Config) -> None:
+    """The files that differ from what is there."""
+    folder = config.build_dir / "stages"
+    contents: dict[str, Any] = {"seed": config.train.seed}
+    contents |= {f"{name}.json": value for name, value in stage_inputs(config).items()}
+    for name, value in contents.items():
+        text = json.dumps(value, indent=2, sort_keys=True) + "\n"
+        path = folder / name
+        if not path.is_file() or path.read_text() != text:
+            files.write_text(path, text)
+
+
 def main() -> None:
     parser = cli.parser("configs.stages", __doc__.partition("\n")[0])
     parser.add_argument("--text", metavar="FILE", help="train on this file instead")
@@ -52,13 +64,7 @@ def main() -> None:
     if args.keep_seed:
         args.seed = recorded_seed(folder)
     config = cli.load_config(args)
-    contents: dict[str, Any] = {"seed": config.train.seed}
-    contents |= {f"{name}.json": value for name, value in stage_inputs(config).items()}
-    for name, value in contents.items():
-        text = json.dumps(value, indent=2, sort_keys=True) + "\n"
-        path = folder / name
-        if not path.is_file() or path.read_text() != text:
-            files.write_text(path, text)
+    write(config)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """GPT-2's and Llama's tensors, and how they become our parameters.
 
-GELU is the tanh form, as in GPT-2; nanoGPT trains with the exact one (the hidden layer differs by
-less than 5e-4).
+Their tensors are views of our parameters (`gpt2_views`, `llama_views`), so that one table serves
+to read and to write. GELU is exact in nanoGPT, and has the tanh form in Hugging Face's and minGPT.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import ValidationError
@@ -19,6 +18,47 @@ from configs.schema import ModelConfig
 from model import transformer
 
 Array = np.ndarray
+GELU = {"exact": "gelu_exact", "tanh": "gelu"}
+HEADS = ("lm_head.weight", "output.weight")
+GPT2 = {  # our names by GPT-2's, in a layer
+    "ln_1": "attn_norm",
+    "attn.c_attn": "qkv",
+    "attn.c_proj": "attn_proj",
+    "ln_2": "ffn_norm",
+    "mlp.c_fc": "ffn_up",
+    "mlp.c_proj": "ffn_down",
+}
+LLAMA_HF = {  # Meta's names by Hugging Face's
+    "embed_tokens": "tok_embeddings",
+    "input_layernorm": "attention_norm",
+    "self_attn.q_proj": "attention.wq",
+    "self_attn.k_proj": "attention.wk",
+    "self_attn.v_proj": "attention.wv",
+    "self_attn.o_proj": "attention.wo",
+    "post_attention_layernorm": "ffn_norm",
+    "mlp.gate_proj": "feed_forward.w1",
+    "mlp.down_proj": "feed_forward.w2",
+    "mlp.up_proj": "feed_forward.w3",
+    "lm_head": "output",
+}
+
+
+class Found(NamedTuple):
+    """A model of a file, and whose layout that has."""
+
+    params: transformer.Params
+    config: ModelConfig
+    layout: str
+
+    def described(self) -> str:
+        """Layout and shape on one line."""
+        c, vocab = self.config, len(self.params["embed.weight"])
+        keys = "" if c.n_kv_heads is None else f" ({c.kv_heads} of keys)"
+        return (
+            f"{self.layout}: {c.n_layers} layers, d_model {c.d_model}, {c.n_heads} heads{keys}, "
+            f"d_ff {c.d_ff}, context {c.context}, activation {c.activation}, vocabulary {vocab}, "
+            f"{self.params.flat.size} parameters"
+        )
 
 
 class Tensors:
@@ -58,56 +98,35 @@ class Tensors:
             raise UserError(f"'{self.path}': {len(self.left)} tensors have no place: {names}")
 
 
-def from_gpt2(tensors: Tensors, n_heads: int) -> tuple[transformer.Params, ModelConfig]:
-    """GPT-2: LayerNorm before, GELU, learned positions."""
+def from_gpt2(
+    tensors: Tensors, n_heads: int, mingpt: bool = False, gelu: str | None = None
+) -> Found:
+    """GPT-2: LayerNorm before, learned positions; mingpt: if it is not nanoGPT.
+
+    gelu: "exact" or "tanh"; default: nanoGPT's is exact.
+    """
     vocab_size, d = tensors.shape("wte.weight")
-    stored_in_out = tensors.shape("h.0.attn.c_attn.weight") == (d, 3 * d)
-    hidden = tensors.shape("h.0.mlp.c_fc.weight")[1 if stored_in_out else 0]
+    in_out = tensors.shape("h.0.attn.c_attn.weight") == (d, 3 * d)
+    whose = "Hugging Face" if in_out else "minGPT" if mingpt else "nanoGPT"
     config = make_config(
         tensors.path,
         d_model=d,
         n_heads=n_heads,
         n_layers=tensors.layers(r"h\.(\d+)\."),
-        d_ff=hidden,
+        d_ff=tensors.shape("h.0.mlp.c_fc.weight")[1 if in_out else 0],
         context=tensors.shape("wpe.weight")[0],
         norm="layernorm",
-        activation="gelu",
+        activation=GELU[gelu or ("exact" if whose == "nanoGPT" else "tanh")],
         positions="learned",
         tied_head=_is_tied(tensors, "lm_head.weight", "wte.weight"),
         bias="h.0.attn.c_attn.bias" in tensors.left,
     )
     params = transformer.empty(config, vocab_size)
-
-    def linear(ours: str, theirs: str) -> None:
-        n_in, n_out = params[ours + ".weight"].shape
-        if stored_in_out:
-            params[ours + ".weight"][...] = tensors.take(theirs + ".weight", n_in, n_out)
-        else:
-            params[ours + ".weight"][...] = tensors.take(theirs + ".weight", n_out, n_in).T
-        if config.bias:
-            params[ours + ".bias"][...] = tensors.take(theirs + ".bias", n_out)
-
-    def norm(ours: str, theirs: str) -> None:
-        for part in (".weight", ".bias") if config.bias else (".weight",):
-            params[ours + part][...] = tensors.take(theirs + part, d)
-
-    for layer in range(config.n_layers):
-        ours, theirs = f"layers.{layer}.", f"h.{layer}."
-        norm(ours + "attn_norm", theirs + "ln_1")
-        linear(ours + "qkv", theirs + "attn.c_attn")
-        linear(ours + "attn_proj", theirs + "attn.c_proj")
-        norm(ours + "ffn_norm", theirs + "ln_2")
-        linear(ours + "ffn_up", theirs + "mlp.c_fc")
-        linear(ours + "ffn_down", theirs + "mlp.c_proj")
-    norm("final_norm", "ln_f")
-    params["positions.weight"][...] = tensors.take("wpe.weight", config.context, d)
-    _tables(params, tensors, "wte.weight", "lm_head.weight")
-    return params, config
+    _fill(gpt2_views(params, config, in_out), tensors)
+    return Found(params, config, f"GPT-2 ({whose})")
 
 
-def from_llama(
-    tensors: Tensors, n_heads: int, context: int | None, halves: bool
-) -> tuple[transformer.Params, ModelConfig]:
+def from_llama(tensors: Tensors, n_heads: int, context: int | None, halves: bool) -> Found:
     """Llama: RMSNorm before, SwiGLU, rotary positions on halves of a head, or on pairs."""
     vocab_size, d = tensors.shape("tok_embeddings.weight")
     kv = tensors.shape("layers.0.attention.wk.weight")[0]
@@ -117,39 +136,82 @@ def from_llama(
             f"'{tensors.path}': {n_heads} heads: expected a number that divides d_model {d} into "
             f"heads of which the keys' {kv} are a multiple"
         )
-    hidden = tensors.shape("layers.0.feed_forward.w1.weight")[0]
     config = make_config(
         tensors.path,
         d_model=d,
         n_heads=n_heads,
         n_kv_heads=None if kv == d else kv // d_head,
         n_layers=tensors.layers(r"layers\.(\d+)\."),
-        d_ff=hidden,
+        d_ff=tensors.shape("layers.0.feed_forward.w1.weight")[0],
         context=256 if context is None else context,
         activation="swiglu",
         positions="rotary",
         tied_head=_is_tied(tensors, "output.weight", "tok_embeddings.weight"),
     )
     params = transformer.empty(config, vocab_size)
-    order: Callable[[Array], Array] = _pairs(d_head) if halves else lambda rows: rows
+    _fill(llama_views(params, config, halves), tensors)
+    return Found(params, config, f"Llama ({'Hugging Face' if halves else 'Meta'})")
+
+
+# -- their names and shapes, as views of our parameters ------------------------------------------
+def gpt2_views(params: transformer.Params, config: ModelConfig, in_out: bool) -> dict[str, Array]:
+    """GPT-2's names; matrices (in, out) as Hugging Face has them, or else (out, in)."""
+    views = {"wte.weight": params["embed.weight"], "wpe.weight": params["positions.weight"]}
+
+    def put(theirs: str, ours: str) -> None:
+        weight = params[ours + ".weight"]
+        views[theirs + ".weight"] = weight if in_out else weight.T
+        if config.bias:
+            views[theirs + ".bias"] = params[ours + ".bias"]
+
     for layer in range(config.n_layers):
-        name = f"layers.{layer}."
-        q = order(tensors.take(name + "attention.wq.weight", d, d))
-        k = order(tensors.take(name + "attention.wk.weight", kv, d))
-        v = tensors.take(name + "attention.wv.weight", kv, d)
-        gate = tensors.take(name + "feed_forward.w1.weight", hidden, d)
-        up = tensors.take(name + "feed_forward.w3.weight", hidden, d)
-        params[name + "qkv.weight"][...] = np.concatenate([q, k, v]).T
-        params[name + "attn_proj.weight"][...] = tensors.take(name + "attention.wo.weight", d, d).T
-        params[name + "ffn_up.weight"][...] = np.concatenate([gate, up]).T
-        params[name + "ffn_down.weight"][...] = tensors.take(
-            name + "feed_forward.w2.weight", d, hidden
-        ).T
-        params[name + "attn_norm.weight"][...] = tensors.take(name + "attention_norm.weight", d)
-        params[name + "ffn_norm.weight"][...] = tensors.take(name + "ffn_norm.weight", d)
-    params["final_norm.weight"][...] = tensors.take("norm.weight", d)
-    _tables(params, tensors, "tok_embeddings.weight", "output.weight")
-    return params, config
+        for theirs, ours in GPT2.items():
+            put(f"h.{layer}.{theirs}", f"layers.{layer}.{ours}")
+    put("ln_f", "final_norm")
+    return views if config.tied_head else views | {"lm_head.weight": params["head.weight"]}
+
+
+def llama_views(params: transformer.Params, config: ModelConfig, halves: bool) -> dict[str, Array]:
+    """Meta's names; rows of q and k in rotary halves (heads, 2, d_head/2, D), or pairs (out, D)."""
+    d, d_head = config.d_model, config.d_head
+    kv = config.kv_heads * d_head
+
+    def turned(rows: Array) -> Array:
+        return rows.reshape(-1, d_head // 2, 2, d).swapaxes(1, 2) if halves else rows
+
+    views = {"tok_embeddings.weight": params["embed.weight"]}
+    for layer in range(config.n_layers):
+        ours, theirs = f"layers.{layer}.", f"layers.{layer}."
+        q, k, v = np.split(params[ours + "qkv.weight"].T, [d, d + kv])
+        gate, up = np.split(params[ours + "ffn_up.weight"].T, 2)
+        views |= {
+            theirs + "attention_norm.weight": params[ours + "attn_norm.weight"],
+            theirs + "attention.wq.weight": turned(q),
+            theirs + "attention.wk.weight": turned(k),
+            theirs + "attention.wv.weight": v,
+            theirs + "attention.wo.weight": params[ours + "attn_proj.weight"].T,
+            theirs + "ffn_norm.weight": params[ours + "ffn_norm.weight"],
+            theirs + "feed_forward.w1.weight": gate,
+            theirs + "feed_forward.w2.weight": params[ours + "ffn_down.weight"].T,
+            theirs + "feed_forward.w3.weight": up,
+        }
+    views["norm.weight"] = params["final_norm.weight"]
+    return views if config.tied_head else views | {"output.weight": params["head.weight"]}
+
+
+def flat(view: Array) -> Array:
+    """A view as the matrix or vector that a file holds."""
+    return np.ascontiguousarray(view.reshape(-1, view.shape[-1]) if view.ndim > 1 else view)
+
+
+def _fill(views: dict[str, Array], tensors: Tensors) -> None:
+    """Write the tensors into the views; then nothing may be left but a copy of a tied head."""
+    for name, view in views.items():
+        shape = (view.size // view.shape[-1], view.shape[-1]) if view.ndim > 1 else view.shape
+        view[...] = tensors.take(name, *shape).reshape(view.shape)
+    for head in HEADS:
+        tensors.left.pop(head, None)
+    tensors.end()
 
 
 def make_config(path: Path, **fields: Any) -> ModelConfig:
@@ -165,23 +227,3 @@ def make_config(path: Path, **fields: Any) -> ModelConfig:
 def _is_tied(tensors: Tensors, head: str, table: str) -> bool:
     """No head of its own, or one that equals the embedding."""
     return head not in tensors.left or np.array_equal(tensors.left[head], tensors.left[table])
-
-
-def _tables(params: transformer.Params, tensors: Tensors, table: str, head: str) -> None:
-    """Embedding and head; then nothing may be left."""
-    shape = params["embed.weight"].shape
-    params["embed.weight"][...] = tensors.take(table, *shape)
-    if "head.weight" in params:
-        params["head.weight"][...] = tensors.take(head, *shape)
-    tensors.left.pop(head, None)
-    tensors.end()
-
-
-def _pairs(d_head: int) -> Callable[[Array], Array]:
-    """Reorders rows (heads * d_head, D): j and j + d_head/2 become the pair 2j, 2j + 1."""
-
-    def order(rows: Array) -> Array:
-        halves = rows.reshape(-1, 2, d_head // 2, rows.shape[1])
-        return halves.swapaxes(1, 2).reshape(rows.shape)
-
-    return order

@@ -8,26 +8,20 @@ so many bytes. All little-endian; whatever does not fit becomes a UserError of o
 
 from __future__ import annotations
 
-import itertools
 import math
-import re
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
 from configs.cli import UserError
-from configs.schema import ModelConfig
-from model import transformer
-from model.layouts import Tensors, from_llama
+from model.layouts import Found, Tensors, from_llama
+from model.tokenizer import ScoredTokenizer
 
 HEADER = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")
-BOS, EOS, FIRST_BYTE = 1, 2, 3  # token ids; FIRST_BYTE + b is the raw byte b
-_RAW_BYTE = re.compile(rb"<0x([0-9A-F]{2})>")
 
 
-def load(path: Path) -> tuple[transformer.Params, ModelConfig]:
+def load(path: Path) -> Found:
     """Parameters and config of a model file."""
     data = _bytes(path)
     if len(data) < 28:
@@ -51,7 +45,8 @@ def load(path: Path) -> tuple[transformer.Params, ModelConfig]:
         tensors[name] = np.frombuffer(data, "<f4", count, start).reshape(shape)
         start += 4 * count
     named = Tensors(path, _by_layer(tensors))
-    return from_llama(named, header["n_heads"], header["seq_len"], halves=False)
+    found = from_llama(named, header["n_heads"], header["seq_len"], halves=False)
+    return found._replace(layout="Llama (llama2.c)")
 
 
 def _shapes(header: dict[str, int], tied: bool) -> dict[str, tuple[int, ...]]:
@@ -89,68 +84,36 @@ def _by_layer(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return result
 
 
-class ScoredTokenizer:
-    """The BPE of llama2.c: pieces with scores, the best-scored neighbours merge first."""
+def load_tokenizer(path: Path) -> ScoredTokenizer:
+    """Read a `tok*.bin`."""
+    data, start = _bytes(path), 4
+    pieces: list[str] = []
+    scores: list[float] = []
+    while start < len(data):
+        if start + 8 > len(data):
+            raise UserError(f"'{path}': ends within token {len(pieces)}")
+        score, length = struct.unpack_from("<fi", data, start)
+        start += 8
+        if not 0 <= length <= len(data) - start or not math.isfinite(score):
+            raise UserError(
+                f"'{path}': token {len(pieces)} says length {length} and score {score}, with "
+                f"{len(data) - start} bytes left"
+            )
+        try:
+            pieces.append(data[start : start + length].decode())
+        except UnicodeDecodeError:
+            raise UserError(f"'{path}': token {len(pieces)} is not UTF-8") from None
+        scores.append(score)
+        start += length
+    try:
+        return ScoredTokenizer(pieces, scores)
+    except ValueError as error:
+        raise UserError(f"'{path}': {error}") from None
 
-    def __init__(self, pieces: list[bytes], scores: list[float]) -> None:
-        self.pieces, self.scores = pieces, scores
-        self.ids = {piece: index for index, piece in reversed(list(enumerate(pieces)))}
 
-    @classmethod
-    def load(cls, path: Path) -> ScoredTokenizer:
-        """Read a `tok*.bin`."""
-        data, start = _bytes(path), 4
-        pieces: list[bytes] = []
-        scores: list[float] = []
-        while start < len(data):
-            if start + 8 > len(data):
-                raise UserError(f"'{path}': ends within token {len(pieces)}")
-            score, length = struct.unpack_from("<fi", data, start)
-            start += 8
-            if not 0 <= length <= len(data) - start or not math.isfinite(score):
-                raise UserError(
-                    f"'{path}': token {len(pieces)} says length {length} and score {score}, with "
-                    f"{len(data) - start} bytes left"
-                )
-            pieces.append(data[start : start + length])
-            scores.append(score)
-            start += length
-        if len(pieces) < FIRST_BYTE + 256:
-            raise UserError(f"'{path}': {len(pieces)} tokens, expected {FIRST_BYTE + 256} or more")
-        return cls(pieces, scores)
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text`, after BOS."""
-        ids = []
-        for character in " " + text if text else "":
-            piece = character.encode()
-            known = self.ids.get(piece)
-            ids += [byte + FIRST_BYTE for byte in piece] if known is None else [known]
-        while True:
-            joined = [
-                (at, self.ids[both])
-                for at, (a, b) in enumerate(itertools.pairwise(ids))
-                if (both := self.pieces[a] + self.pieces[b]) in self.ids
-            ]
-            if not joined:
-                return [BOS, *ids]
-            at, piece_id = max(joined, key=lambda pair: self.scores[pair[1]])  # ties: the first
-            ids[at : at + 2] = [piece_id]
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of token ids; BOS and EOS are not shown."""
-        data, before = b"", None
-        for index in ids:
-            if not 0 <= index < len(self.pieces):
-                raise ValueError(f"token {index}: expected 0 to {len(self.pieces) - 1}")
-            piece = self.pieces[index]
-            if before == BOS:
-                piece = piece.removeprefix(b" ")
-            if raw := _RAW_BYTE.fullmatch(piece):
-                piece = bytes([int(raw[1], 16)])
-            data += b"" if index in (BOS, EOS) else piece
-            before = index
-        return data.decode("utf-8", "replace")
+def is_model(path: Path) -> bool:
+    """Whether a file is to be read by `load`: a .bin that PyTorch did not write."""
+    return path.suffix == ".bin" and not _bytes(path).startswith((b"PK\x03\x04", b"\x80\x02\x8a"))
 
 
 def _bytes(path: Path) -> bytes:

@@ -118,6 +118,11 @@ def load(folder: Path, config: Config, task: Task) -> Run | None:
     return run if run.best == math.inf or _usable(folder) else None
 
 
+def is_imported(folder: Path) -> bool:
+    """Whether the weights in a folder came from elsewhere (`importing.py`): they are of step 0."""
+    return _usable(folder) and checkpoint.load(folder).step == 0
+
+
 def _usable(folder: Path) -> bool:
     try:
         checkpoint.load(folder)

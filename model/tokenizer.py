@@ -1,20 +1,23 @@
 """Text to token ids and back: characters, words split at white space, or byte pairs.
 
 A tokenizer is its kind and its vocabulary; it travels as the plain dict
-`{"kind": "char" | "word" | "bpe", "vocab": [...]}`, where a token's id is its index in `vocab`.
-A "bpe" one has its standard tokenizer.json beside them, as "tokenizer": other programs can read it.
+`{"kind": "char" | "word" | "bpe" | "scored", "vocab": [...]}`, where a token's id is its index in
+`vocab`. A "bpe" one has its standard tokenizer.json beside them, as "tokenizer": other programs can
+read it. A "scored" one comes with models of llama2.c, and is not trained here.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from configs.cli import UserError
 
-Kind = Literal["char", "word", "bpe"]
+Kind = Literal["char", "word", "bpe", "scored"]
 NEWLINE = "\n"
 _WORDS = re.compile(r"\n|[^\s]+")  # a line end is a word of its own: it ends a story
 
@@ -75,8 +78,13 @@ class Tokenizer:
         vocab, kind = data["vocab"], data["kind"]
         if not isinstance(vocab, list) or not all(isinstance(token, str) for token in vocab):
             raise ValueError("a tokenizer's vocab must be a list of strings")
-        if kind not in ("char", "word", "bpe"):
-            raise ValueError(f"a tokenizer of kind '{kind}': there are char, word and bpe")
+        if kind not in get_args(Kind):
+            raise ValueError(f"a tokenizer of kind '{kind}': there are {', '.join(get_args(Kind))}")
+        if kind == "scored":
+            scores = data["scores"]
+            if not isinstance(scores, list) or not all(isinstance(x, int | float) for x in scores):
+                raise ValueError("a tokenizer's scores must be a list of numbers")
+            return ScoredTokenizer(vocab, scores)
         tokenizer = Bpe.parse(data["tokenizer"]) if kind == "bpe" else Tokenizer(kind, vocab)
         if list(tokenizer.vocab) != vocab:
             raise ValueError("a tokenizer.json with another vocabulary than the one beside it")
@@ -141,10 +149,67 @@ class Bpe(Tokenizer):
         return self._library.encode(text).ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        return self._library.decode(list(ids), skip_special_tokens=False)
+        return self._library.decode(list(ids), skip_special_tokens=True)
 
     def to_dict(self) -> dict:
         return super().to_dict() | {"tokenizer": json.loads(self._library.to_str())}
+
+
+class ScoredTokenizer(Tokenizer):
+    """The BPE of llama2.c, SentencePiece's: of all neighbours, those of the best score merge first.
+
+    Token 0 is unknown, 1 begins every text, 2 ends it; 3 + b is the raw byte b, written `<0xB>` in
+    two hexadecimal digits, of which characters are made that are no token. A text gets a blank in
+    front. As a dict, the scores are beside the vocabulary.
+    """
+
+    BOS, EOS, FIRST_BYTE, FIRST = 1, 2, 3, 259  # FIRST: of those that text is made of
+
+    def __init__(self, vocab: Sequence[str], scores: Sequence[float]) -> None:
+        self.kind = "scored"
+        self.vocab, self.scores = tuple(vocab), tuple(scores)
+        if len(self.vocab) < self.FIRST or not all(map(_is_unicode, self.vocab)):
+            raise ValueError(f"{len(self.vocab)} tokens: expected {self.FIRST} or more, of Unicode")
+        if len(self.scores) != len(self.vocab) or not all(map(math.isfinite, self.scores)):
+            raise ValueError("a scored tokenizer needs a finite score for each token")
+        pieces = list(enumerate(self.vocab))[self.FIRST :]
+        self.ids = {piece: index for index, piece in reversed(pieces)}  # of equal ones the first
+
+    def knows(self, text: str) -> bool:
+        return _is_unicode(text)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of `text`, after the one that begins a text."""
+        if not _is_unicode(text):
+            raise UserError("the text is not UTF-8; convert it")
+        ids: list[int] = []
+        for character in " " + text if text else "":
+            known = self.ids.get(character)
+            raw = [byte + self.FIRST_BYTE for byte in character.encode()]
+            ids += raw if known is None else [known]
+        while joined := [
+            (at, self.ids[both])
+            for at, (a, b) in enumerate(itertools.pairwise(ids))
+            if (both := self.vocab[a] + self.vocab[b]) in self.ids
+        ]:
+            at, piece = max(joined, key=lambda pair: self.scores[pair[1]])  # first of equals
+            ids[at : at + 2] = [piece]
+        return [self.BOS, *ids]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of token ids; what begins and ends a text is not shown."""
+        data, before = b"", None
+        for index in ids:
+            if self.FIRST_BYTE <= index < self.FIRST:
+                data += bytes([index - self.FIRST_BYTE])
+            elif index not in (self.BOS, self.EOS):
+                piece = self.vocab[index]
+                data += (piece.removeprefix(" ") if before == self.BOS else piece).encode()
+            before = index
+        return data.decode("utf-8", "replace")
+
+    def to_dict(self) -> dict:
+        return super().to_dict() | {"scores": list(self.scores)}
 
 
 def _is_unicode(text: str) -> bool:

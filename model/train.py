@@ -19,6 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from configs import cli
+from configs.cli import UserError
 from configs.schema import Config
 from model import checkpoint, evaluate, guard, memory, plot, runs, tasks, transformer
 from model.generate import at_least
@@ -216,6 +217,11 @@ def main() -> int:
 
     memory.keep()
     folder = config.build_dir / "model"
+    if not args.fresh and runs.is_imported(folder):
+        raise UserError(
+            f"'{folder}' holds imported weights, and training begins with random ones: copy the "
+            "config under another name, or train over them with --fresh"
+        )
     start = time.perf_counter()
     try:
         new = train(config, folder, resume=not args.fresh, debug=args.debug)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 
@@ -11,9 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.cli import UserError
-from model.tokenizer import Tokenizer, split
+from model.tokenizer import ScoredTokenizer, Tokenizer, split
 
 TEXT = st.text(min_size=1)
+SPECIAL = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+
+
+def scored() -> ScoredTokenizer:
+    """Single characters, pairs of them, and pieces that look like special tokens."""
+    scores = {" ": -9.0, "a": -8.0, "b": -8.0, "<": -9.0, "s": -9.0, ">": -9.0, "é": -9.0}
+    scores |= {"ab": -3.0, " a": -4.0, "ba": -2.0, "bab": -1.0, "<s": -2.0, "<s>": -1.0}
+    return ScoredTokenizer([*SPECIAL, *scores], [0.0] * len(SPECIAL) + list(scores.values()))
 
 
 @given(TEXT)
@@ -36,6 +45,38 @@ def test_byte_pairs_round_trip_whatever_they_were_trained_on(text: str, other: s
     assert tokenizer.decode(tokenizer.encode(text)) == text
     assert tokenizer.decode(tokenizer.encode(other)) == other
     assert 256 <= len(tokenizer.vocab) <= 300
+
+
+@given(TEXT | st.text("ab <s>é\n"))
+def test_scored_pieces_round_trip(text: str) -> None:
+    tokenizer = Tokenizer.from_dict(json.loads(json.dumps(scored().to_dict())))
+    ids = tokenizer.encode(text)
+    assert tokenizer.knows(text)
+    assert ids[0] == ScoredTokenizer.BOS
+    assert ids == scored().encode(text)
+    assert tokenizer.decode(ids) == text
+
+
+def test_scored_pieces_by_hand() -> None:
+    tokenizer = scored()
+    assert [tokenizer.vocab[i] for i in tokenizer.encode("abab")] == ["<s>", " a", "bab"]
+    assert tokenizer.encode("") == [1]
+    assert [tokenizer.vocab[i] for i in tokenizer.encode("\u2603")] == [
+        *("<s>", " ", "<0xE2>", "<0x98>", "<0x83>")
+    ]
+    assert tokenizer.decode([1, *tokenizer.encode(" a")[1:], 2]) == " a"
+    assert tokenizer.decode(tokenizer.encode("a")[1:]) == " a"  # within a text the blank stays
+    with pytest.raises(UserError, match="UTF-8"):
+        tokenizer.encode("\ud800")
+    assert not tokenizer.knows("\ud800")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["naïve café", "漢字 かな", "😀 👩\u200d👧 e\u0301", "\x00 \ufeff \U0010ffff", "<0x41> <s>"],
+)
+def test_unicode_round_trips_through_scored_pieces(text: str) -> None:
+    assert scored().decode(scored().encode(text)) == text
 
 
 @pytest.mark.parametrize("kind", ["char", "word", "bpe"])
@@ -116,6 +157,14 @@ def test_unseen_is_named_in_one_line(kind: str, text: str, named: str) -> None:
         {"kind": "char", "vocab": ["a", "a"]},
         {"kind": "char", "vocab": [1, 2]},
         {"kind": "char", "vocab": []},
+        {"kind": "scored", "vocab": SPECIAL},
+        {"kind": "scored", "vocab": SPECIAL, "scores": [0.0] * 258},
+        {"kind": "scored", "vocab": SPECIAL, "scores": [0.0] * 258 + [math.nan]},
+        {"kind": "scored", "vocab": SPECIAL, "scores": [0.0] * 258 + ["x"]},
+        {"kind": "scored", "vocab": SPECIAL, "scores": [0.0] * 258 + [None]},
+        {"kind": "scored", "vocab": SPECIAL, "scores": 7},
+        {"kind": "scored", "vocab": SPECIAL[:-1], "scores": [0.0] * 258},
+        {"kind": "scored", "vocab": [*SPECIAL[:-1], "\ud800"], "scores": [0.0] * 259},
     ],
 )
 def test_what_is_no_tokenizer_is_refused(data: dict) -> None:

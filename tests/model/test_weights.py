@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from configs import schema
 from configs.cli import UserError
-from model import generate, llama2c, transformer, weights
+from configs.schema import ModelConfig
+from model import (
+    ask,
+    checkpoint,
+    generate,
+    layouts,
+    llama2c,
+    look,
+    tensorfile,
+    train,
+    transformer,
+    weights,
+)
 
 Array = np.ndarray
 Tensors = dict[str, Array]
@@ -137,7 +152,7 @@ def meta(t: Tensors) -> Tensors:
     result = {}
     for name, array in t.items():
         moved = halves_to_pairs(array) if ".q_proj" in name or ".k_proj" in name else array
-        for theirs, metas in weights.LLAMA_HF.items():
+        for theirs, metas in layouts.LLAMA_HF.items():
             name = name.replace(theirs + ".", metas + ".")
         result[name.removeprefix("model.")] = moved
     return result
@@ -159,7 +174,7 @@ def llama2c_file(t: Tensors, vocab_size: int = VOCAB) -> bytes:
 
 
 def close(path: Path, expected: Array) -> None:
-    params, config = weights.load(path, HEADS, CONTEXT)
+    params, config, _ = weights.load(path, HEADS, CONTEXT)
     logits = transformer.forward(params, TOKENS, config)
     np.testing.assert_allclose(logits, expected, atol=1e-4)
     decoder = generate.Decoder(params, config)
@@ -187,7 +202,7 @@ def test_llama(tmp_path: Path, layout: Callable[[Tensors], Tensors], head: bool)
 def test_llama2c(tmp_path: Path, head: bool) -> None:
     tensors = llama(head)
     (tmp_path / "x.bin").write_bytes(llama2c_file(tensors))
-    params, config = llama2c.load(tmp_path / "x.bin")
+    params, config, _ = llama2c.load(tmp_path / "x.bin")
     assert (config.kv_heads, config.context, config.tied_head) == (KV, CONTEXT, not head)
     logits = transformer.forward(params, TOKENS, config)
     np.testing.assert_allclose(logits, llama_logits(tensors, TOKENS), atol=1e-4)
@@ -206,13 +221,94 @@ def test_bfloat16(tmp_path: Path) -> None:
     close(tmp_path / "x.safetensors", llama_logits(tensors, TOKENS))
 
 
+@pytest.mark.parametrize(
+    ("file", "layout"),
+    [
+        (gpt2, "gpt2"),
+        (lambda: gpt2(head=True), "gpt2"),
+        (lambda: nano(gpt2(head=True)), "nanogpt"),
+        (lambda: {n: a for n, a in nano(gpt2()).items() if ".bias" not in n}, "nanogpt"),
+        (llama, "llama"),
+        (lambda: llama(head=True), "llama"),
+    ],
+)
+def test_export_gives_back_what_was_imported(
+    tmp_path: Path, file: Callable[[], Tensors], layout: str
+) -> None:
+    """The same tensors under the same names, bit for bit; minGPT's mask is no weight."""
+    path, again, tensors = tmp_path / "x.safetensors", tmp_path / "y.safetensors", file()
+    save_file(tensors, path)
+    found = weights.load(path, HEADS, CONTEXT)
+    names = weights.save(again, found.params, found.config, layout)
+    written = {
+        name.removeprefix("transformer."): a for name, a in tensorfile.read(again)[0].items()
+    }
+    wanted = {
+        name.removeprefix("transformer."): a
+        for name, a in tensors.items()
+        if not name.endswith(".attn.bias")
+    }
+    if layout == "nanogpt":
+        wanted.setdefault("lm_head.weight", wanted["wte.weight"])
+    assert len(names) == len(written)
+    assert written.keys() == wanted.keys()
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(written[name], array, strict=True)
+    gelu = "exact" if found.config.activation == "gelu_exact" else "tanh"
+    back = weights.load(again, HEADS, CONTEXT, gelu if layout != "llama" else None)
+    assert back.config == found.config
+    np.testing.assert_array_equal(back.params.flat, found.params.flat)
+
+
 def test_a_saved_file_has_our_names(tmp_path: Path) -> None:
     save_file(llama(), tmp_path / "x.safetensors")
-    params, _ = weights.load(tmp_path / "x.safetensors", HEADS)
-    weights.save(tmp_path / "ours.safetensors", params)
-    again = weights.read(tmp_path / "ours.safetensors")
+    params, config, _ = weights.load(tmp_path / "x.safetensors", HEADS)
+    weights.save(tmp_path / "ours.safetensors", params, config)
+    again, _ = tensorfile.read(tmp_path / "ours.safetensors")
     assert again.keys() == params.keys()
     assert all(np.array_equal(again[name], params[name]) for name in params)
+
+
+@pytest.mark.parametrize(
+    ("options", "layout", "said"),
+    [
+        ({}, "llama", "layout llama: needs model.activation 'swiglu', not 'relu'"),
+        ({}, "gpt2", "layout gpt2: needs model.norm 'layernorm', not 'rmsnorm'"),
+        ({"norm": "layernorm"}, "gpt2", "layout gpt2: needs model.bias True, not False"),
+        ({"norm": "layernorm"}, "nanogpt", "needs GELU"),
+        ({"norm": "layernorm", "activation": "gelu", "n_kv_heads": 1}, "nanogpt", "heads of keys"),
+        ({"kind": "encoder"}, "llama", "needs model.kind 'decoder'"),
+    ],
+)
+def test_models_without_a_place_in_a_layout(
+    tmp_path: Path, options: dict, layout: str, said: str
+) -> None:
+    config = ModelConfig(d_model=16, d_ff=8, n_layers=1, **options)
+    with pytest.raises(UserError, match=said) as caught:
+        weights.save(tmp_path / "x", transformer.empty(config, 5), config, layout)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "x").exists()
+
+
+def test_which_gelu(tmp_path: Path) -> None:
+    path, plain = tmp_path / "x.safetensors", nano(gpt2())
+    del plain["transformer.h.0.attn.bias"]
+    for tensors, told, expected in (
+        (gpt2(), "GPT-2 (Hugging Face)", "gelu"),
+        (nano(gpt2()), "GPT-2 (minGPT)", "gelu"),
+        (plain, "GPT-2 (nanoGPT)", "gelu_exact"),
+    ):
+        save_file(tensors, path)
+        found = weights.load(path, HEADS)
+        assert (found.layout, found.config.activation) == (told, expected)
+        assert found.described().startswith(
+            f"{told}: 2 layers, d_model 16, 4 heads, d_ff 24, context 10, activation {expected}, "
+            "vocabulary 11, "
+        )
+        assert weights.load(path, HEADS, gelu="exact").config.activation == "gelu_exact"
+        assert weights.load(path, HEADS, gelu="tanh").config.activation == "gelu"
+    with pytest.raises(UserError, match="give it with --heads"):
+        weights.load(path)
 
 
 @pytest.mark.parametrize(
@@ -294,16 +390,111 @@ def tokenizer_file() -> bytes:
 def test_llama2c_tokenizer(tmp_path: Path) -> None:
     path = tmp_path / "tok.bin"
     path.write_bytes(tokenizer_file())
-    tokenizer = llama2c.ScoredTokenizer.load(path)
-    names = [tokenizer.pieces[i] for i in tokenizer.encode("abc")]
-    assert names == [b"<s>", b" a", b"bc"]  # bc first: its score is the best
-    assert tokenizer.encode("") == [1]
-    for text in ("abc cab", "é ☃ x", "  a", "a\nb"):
-        assert tokenizer.decode(tokenizer.encode(text)) == text
-    with pytest.raises(ValueError, match="expected 0 to"):
-        tokenizer.decode([100000])
+    tokenizer = llama2c.load_tokenizer(path)
+    names = [tokenizer.vocab[i] for i in tokenizer.encode("abc")]
+    assert names == ["<s>", " a", "bc"]  # bc first: its score is the best
     whole = tokenizer_file()
     for data in (b"", whole[:-1], whole[:50], whole[:11], whole[:8] + b"\xff\xff\xff\x7f"):
         path.write_bytes(data)
         with pytest.raises(UserError, match="token"):
-            llama2c.ScoredTokenizer.load(path)
+            llama2c.load_tokenizer(path)
+    path.write_bytes(whole[:-2] + b"\xff\xff")
+    with pytest.raises(UserError, match="not UTF-8"):
+        llama2c.load_tokenizer(path)
+
+
+# -- the command ---------------------------------------------------------------------------------
+def run(module: ModuleType, *words: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["x", *words])
+        module.main()
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(schema, "BUILD_DIR", tmp_path / "build")
+    return tmp_path / "build"
+
+
+def test_llama2c_becomes_a_model_of_ours(
+    tmp_path: Path, build: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    size = 3 + 256 + 7
+    tensors = llama()
+    tensors["model.embed_tokens.weight"] = randoms({"x": (size, D)}, 4)["x"]
+    (tmp_path / "stories.bin").write_bytes(llama2c_file(tensors, size))
+    (tmp_path / "tok.bin").write_bytes(tokenizer_file())
+    words = ["import", str(tmp_path / "stories.bin"), "--name", "mine"]
+    capsys.readouterr()
+    run(weights, *words, "--tokenizer", str(tmp_path / "tok.bin"))
+    config = str(build / "mine" / "mine.toml")
+    told = capsys.readouterr().out
+    assert told.startswith("Llama (llama2.c): 2 layers, d_model 16, 4 heads (2 of keys), d_ff 24, ")
+    assert told.endswith(f"; use it with --config {config}\n")
+    trained = checkpoint.load(build / "mine" / "model")
+    assert trained.config == schema.load(config).model
+    tokens = trained.tokenizer.encode("abc")
+    logits = transformer.forward(trained.params, np.array([tokens]), trained.config)[0]
+    np.testing.assert_allclose(logits, llama_logits(tensors, np.array([tokens]))[0], atol=1e-4)
+
+    run(generate, "--config", config, "--prompt", "abc", "--tokens", "3")
+    assert capsys.readouterr().out.startswith("abc")
+    run(look, "--config", config, "--prompt", "abc")
+    assert "\n<s> │" in capsys.readouterr().out
+    run(ask, "--config", config, "--prompt", "abc", "--tokens", "3")
+    assert capsys.readouterr().out.count("%") == ask.MOST
+    with pytest.raises(UserError, match="holds imported weights"):
+        run(train, "--config", config)
+    np.testing.assert_array_equal(
+        checkpoint.load(build / "mine" / "model").params.flat, trained.params.flat
+    )
+
+    run(weights, "export", "--config", config, "--layout", "llama", str(tmp_path / "y.safetensors"))
+    written, _ = tensorfile.read(tmp_path / "y.safetensors")
+    assert written.keys() == tensors.keys()
+    for name, array in tensors.items():
+        np.testing.assert_array_equal(written[name], array, strict=True)
+
+
+def test_a_model_of_characters(tmp_path: Path, build: Path) -> None:
+    file, text = tmp_path / "x.safetensors", tmp_path / "text.txt"
+    save_file(gpt2(), file)
+    text.write_text("hello, world, \"'\n", encoding="utf-8")
+    words = ["import", str(file), "--heads", "4", "--name", "chars", "--text", str(text)]
+    with pytest.raises(UserError, match="has 12 tokens: the model needs 11"):
+        run(weights, *words)
+    text.write_text("hello, world'!", encoding="utf-8")
+    run(weights, *words)
+    trained = checkpoint.load(build / "chars" / "model")
+    assert trained.tokenizer.vocab == tuple(" !',dehlorw")
+    assert trained.prompt == "hell"
+    assert schema.load(str(build / "chars" / "chars.toml")).data.text == str(text)
+    stage, done = (build / "chars" / "stages" / name for name in ("train.json", "trained"))
+    assert stage.stat().st_mtime_ns <= done.stat().st_mtime_ns  # make has nothing to train
+    run(weights, *words)  # again: nothing of it was trained
+    checkpoint.save(build / "chars" / "model", dataclasses.replace(trained, step=1))
+    with pytest.raises(UserError, match="holds a model that was trained; choose another --name"):
+        run(weights, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--name", "new"], "give --tokenizer .* or --text.*pickle"),
+        (["--name", "new", "--tokenizer", "bad.json"], "expected a tokenizer.json"),
+        (["--name", "new", "--tokenizer", "no.bin"], "no.bin': No such file"),
+        (["--name", "stories", "--text", "t.txt"], "there is a config of that name"),
+        (["--name", "a/b", "--text", "t.txt"], "choose letters, digits"),
+    ],
+)
+def test_what_import_refuses(
+    tmp_path: Path, build: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_file(gpt2(), "x.safetensors")
+    Path("bad.json").write_text("{}")
+    Path("t.txt").write_text("hello, world'!")
+    with pytest.raises(UserError, match=said) as caught:
+        run(weights, "import", "x.safetensors", "--heads", "4", *words)
+    assert "\n" not in str(caught.value)
+    assert not build.exists()
