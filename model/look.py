@@ -8,36 +8,49 @@ from __future__ import annotations
 import numpy as np
 
 from configs import cli
-from configs.cli import UserError
 from model import checkpoint, plot, transformer
 from model.checkpoint import Checkpoint
-from model.generate import check_prompt
+from model.generate import read
+from model.plot import Map
 from model.tokenizer import Tokenizer
 
 SHADES = " ░▒▓█"  # none, then up to a quarter, a half, three quarters, all
 WIDE = 40  # tokens; up to here a column of the text is two characters wide
 
 
-def attention(trained: Checkpoint, tokens: list[int]) -> list[np.ndarray]:
-    """Probabilities per layer, (H, T, T): row = the token that looks, column = the one seen."""
-    if trained.config.kind == "encoder-decoder":
-        raise UserError("model.look shows models that read one text; this one reads two")
-    check_prompt(tokens, trained.config)
+def attention(
+    trained: Checkpoint, tokens: list[int], source: np.ndarray | None = None
+) -> list[Map]:
+    """What each layer sees while it reads; source: (S,), what an encoder-decoder's encoder reads.
+
+    An encoder's positions see all others, those of the rest only what stands before.
+    """
     stages: dict[str, np.ndarray] = {}
-    transformer.forward(trained.params, np.array([tokens]), trained.config, stages)
-    return [stages[f"layers.{layer}.attn_probs"][0] for layer in range(trained.config.n_layers)]
+    inputs = {} if source is None else {"source": source[None]}
+    transformer.forward(trained.params, np.array([tokens]), trained.config, stages, **inputs)
+    here = labels(trained.tokenizer, tokens)
+    there = [] if source is None else labels(trained.tokenizer, source.tolist())
+    sorts = [("layer {}", "layers.{}.attn_probs", here, here)]
+    if source is not None:
+        sorts.insert(0, ("encoder, layer {}", "encoder.layers.{}.attn_probs", there, there))
+        sorts.append(("layer {} to encoder", "layers.{}.cross_probs", here, there))
+    return [
+        Map(title.format(layer), stages[stage.format(layer)][0], rows, columns)
+        for title, stage, rows, columns in sorts
+        for layer in range(trained.config.n_layers)
+    ]
 
 
 def labels(tokenizer: Tokenizer, tokens: list[int]) -> list[str]:
     """Each token as it can be printed on one line."""
-    names = (tokenizer.decode([token]) for token in tokens)
+    names = (tokenizer.decode([token]) or tokenizer.vocab[token] for token in tokens)
     return [name if name.isprintable() else repr(name)[1:-1] for name in names]
 
 
 def as_text(probs: np.ndarray, names: list[str]) -> str:
-    """One head: probs (T, T), a row for each token that looks."""
+    """One head: probs (T, S), a row for each token that looks."""
     width = max(map(len, names))
-    column = 2 if len(names) <= WIDE else 1
+    column = 2 if probs.shape[1] <= WIDE else 1
     shade = np.ceil(probs * (len(SHADES) - 1) - 0.05).astype(int)  # under 1 % is none
     return "\n".join(
         f"{name:>{width}} │" + "".join(SHADES[level] * column for level in row)
@@ -54,12 +67,13 @@ def main() -> None:
     config = cli.load_config(args := parser.parse_args())
     folder = config.build_dir / "model"
     trained = checkpoint.load(folder)
-    tokens = trained.tokenizer.encode(trained.prompt if args.prompt is None else args.prompt)
-    maps, names = attention(trained, tokens), labels(trained.tokenizer, tokens)
-    for layer, heads in enumerate(maps):
-        for head, probs in enumerate(heads):
-            print(f"layer {layer}, head {head}", as_text(probs, names), "", sep="\n")
-    plot.attention(folder / "attention.png", maps, names, config.name)
+    tokens, source = read(trained, trained.prompt if args.prompt is None else args.prompt)
+    maps = attention(trained, tokens, source)
+    for title, probs, rows, columns in maps:
+        seen = "" if columns == rows else f" (columns: {' '.join(columns)})"
+        for head, one in enumerate(probs):
+            print(f"{title}, head {head}{seen}", as_text(one, rows), "", sep="\n")
+    plot.attention(folder / "attention.png", maps, config.name)
     print(f"row: the token that looks; column: the token it sees; also in {folder}/attention.png")
 
 

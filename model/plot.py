@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,15 @@ from configs.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+class Map(NamedTuple):
+    """Probabilities (H, T, S): a row for each token that looks, a column for each one seen."""
+
+    title: str
+    probs: np.ndarray
+    rows: list[str]
+    columns: list[str]
 
 
 def loss_curve(path: Path, records: list[dict], title: str) -> None:
@@ -48,21 +57,22 @@ def accuracy(path: Path, counts: dict[str, tuple[int, int]], title: str) -> None
     _write(figure, path)
 
 
-def attention(path: Path, maps: list[np.ndarray], names: list[str], title: str) -> None:
-    """A map for each layer (row of the picture) and head (column); maps: (H, T, T) per layer."""
+def attention(path: Path, maps: list[Map], title: str) -> None:
+    """A row of the picture for each map, a column for each head."""
     from matplotlib.figure import Figure
 
-    rows, columns = len(maps), len(maps[0])
-    size = 1.5 + 0.07 * len(names)  # inches
-    figure = Figure(figsize=(size * columns, size * rows + 0.5), layout="constrained")
+    columns = len(maps[0].probs)
+    size = 1.5 + 0.07 * max(len(one.columns) for one in maps)  # inches
+    figure = Figure(figsize=(size * columns, size * len(maps) + 0.5), layout="constrained")
     figure.suptitle(title)
-    for layer, heads in enumerate(maps):
-        for head, probs in enumerate(heads):
-            axes = figure.add_subplot(rows, columns, layer * columns + head + 1)
+    for row, one in enumerate(maps):
+        for head, probs in enumerate(one.probs):
+            axes = figure.add_subplot(len(maps), columns, row * columns + head + 1)
             axes.imshow(probs, cmap="Blues", vmin=0, vmax=1)
-            axes.set_title(f"layer {layer}, head {head}", fontsize=8)
-            axes.set_xticks(range(len(names)), names, fontsize=5, rotation=90, parse_math=False)
-            axes.set_yticks(range(len(names)), names, fontsize=5, parse_math=False)
+            axes.set_title(f"{one.title}, head {head}", fontsize=8)
+            ticks: dict[str, Any] = {"fontsize": 5, "parse_math": False}
+            axes.set_xticks(range(len(one.columns)), one.columns, rotation=90, **ticks)
+            axes.set_yticks(range(len(one.rows)), one.rows, **ticks)
     _write(figure, path)
 
 

@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from configs import schema
-from model import ask, checkpoint, evaluate, look, plot, tasks, train, transformer
+from configs.cli import UserError
+from configs.schema import ModelConfig
+from model import ask, checkpoint, evaluate, generate, look, plot, tasks, train, transformer
+from model.tokenizer import Tokenizer
 from tests.model.helpers import digits_config
 
 PROMPT = "Max ( 5 3 9 ) ->"
@@ -39,7 +42,8 @@ def built(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_attention_is_that_of_the_weights(trained: checkpoint.Checkpoint) -> None:
     """Computed again from q and k, position by position."""
     tokens = trained.tokenizer.encode(PROMPT)
-    (probs,) = look.attention(trained, tokens)
+    ((title, maps, rows, columns),) = look.attention(trained, tokens)
+    assert (title, rows, columns) == ("layer 0", PROMPT.split(), PROMPT.split())
     stages: dict[str, np.ndarray] = {}
     transformer.forward(trained.params, np.array([tokens]), trained.config, stages)
     heads, size = trained.config.n_heads, trained.config.d_head
@@ -47,8 +51,8 @@ def test_attention_is_that_of_the_weights(trained: checkpoint.Checkpoint) -> Non
     for head in range(heads):
         for here in range(len(tokens)):
             e = np.exp(k[: here + 1, head] @ q[here, head] / math.sqrt(size))
-            np.testing.assert_allclose(probs[head, here, : here + 1], e / e.sum(), rtol=1e-4)
-            assert not probs[head, here, here + 1 :].any()
+            np.testing.assert_allclose(maps[head, here, : here + 1], e / e.sum(), rtol=1e-4)
+            assert not maps[head, here, here + 1 :].any()
 
 
 def test_a_map_as_text() -> None:
@@ -67,6 +71,75 @@ def test_the_look_command(
     assert "layer 0, head 1" in out
     assert out.count(" 5 │") == 2
     assert (built / "attention.png").read_bytes().startswith(b"\x89PNG")
+
+
+def random_model(kind: str) -> checkpoint.Checkpoint:
+    """Of two layers, that reads and writes the letters a, b and c."""
+    config = ModelConfig(
+        d_model=16, n_heads=4, n_layers=2, d_ff=8, context=12, kind=kind, positions="rotary"
+    )
+    tokenizer = Tokenizer.of("a b c -> <eos>", "word")
+    params = transformer.init(config, 5, np.random.default_rng(1))
+    return checkpoint.Checkpoint(config, 5, params, tokenizer, 1, "a b ->", 1, 0.0)
+
+
+def test_an_encoder_looks_both_ways() -> None:
+    trained = random_model("encoder")
+    maps = look.attention(trained, *generate.read(trained, "a b c ->"))
+    assert [one.title for one in maps] == ["layer 0", "layer 1"]
+    for one in maps:
+        assert one.rows == one.columns == ["a", "b", "c", "->"]
+        np.testing.assert_allclose(one.probs.sum(axis=2), 1, rtol=1e-6)
+        assert (np.triu(one.probs, 1)[:, :-1].sum(axis=2) > 0).all()
+
+
+def test_an_encoder_decoder_has_three_sorts_of_maps(tmp_path: Path) -> None:
+    trained = random_model("encoder-decoder")
+    tokens, source = generate.read(trained, "c a b a -> a b")
+    assert source is not None
+    maps = look.attention(trained, tokens, source)
+    asked, told = ["c", "a", "b", "a"], ["->", "a", "b"]
+    sorts = [("encoder, layer {}", asked, asked), ("layer {}", told, told)]
+    sorts.append(("layer {} to encoder", told, asked))
+    assert [(one.title, one.rows, one.columns) for one in maps] == [
+        (title.format(layer), rows, columns) for title, rows, columns in sorts for layer in range(2)
+    ]
+    for one in maps:
+        assert one.probs.shape == (4, len(one.rows), len(one.columns))
+        np.testing.assert_allclose(one.probs.sum(axis=2), 1, rtol=1e-6)
+        ahead = np.triu(one.probs, 1).any()
+        assert ahead == (one.columns == asked)  # only within the answer nobody looks ahead
+
+    # By hand, the last layer's look into the encoder: q of the decoder, k of the encoder's output.
+    stages: dict[str, np.ndarray] = {}
+    inputs = {"source": source[None]}
+    transformer.forward(trained.params, np.array([tokens]), trained.config, stages, **inputs)
+    memory = transformer.encode(trained.params, source[None], trained.config)[0]
+    q = stages["layers.1.cross_norm"][0] @ trained.params["layers.1.cross_q.weight"]
+    k = memory @ trained.params["layers.1.cross_kv.weight"][:, :16]
+    for head in range(4):
+        part = slice(4 * head, 4 * head + 4)
+        e = np.exp(q[:, part] @ k[:, part].T / 2)
+        np.testing.assert_allclose(
+            maps[-1].probs[head], e / e.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-7
+        )
+    plot.attention(tmp_path / "attention.png", maps, "letters")
+    assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_look_command_says_what_the_columns_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(schema, "BUILD_DIR", tmp_path)
+    checkpoint.save(tmp_path / "reverse" / "model", random_model("encoder-decoder"))
+    monkeypatch.setattr(sys, "argv", ["look", "--config", "reverse", "--prompt", "a b c -> c"])
+    look.main()
+    out = capsys.readouterr().out
+    assert "layer 1 to encoder, head 3 (columns: a b c)\n-> │" in out
+    assert "encoder, layer 0, head 0\na │" in out
+    monkeypatch.setattr(sys, "argv", ["look", "--config", "reverse", "--prompt", "-> c"])
+    with pytest.raises(UserError, match="what comes before `->` has 0 tokens"):
+        look.main()
 
 
 def test_probabilities(trained: checkpoint.Checkpoint) -> None:
