@@ -403,6 +403,18 @@ def test_llama2c_tokenizer(tmp_path: Path) -> None:
         llama2c.load_tokenizer(path)
 
 
+def test_whose_bin_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.bin"
+    path.write_bytes(llama2c_file(llama()))
+    assert llama2c.is_model(path)
+    assert not llama2c.is_model(tmp_path / "x.pt")
+    for begin in (b"PK\x03\x04", b"\x80\x02\x8a"):  # what PyTorch writes, and wrote
+        path.write_bytes(begin + bytes(100))
+        assert not llama2c.is_model(path)
+        with pytest.raises(UserError, match="PyTorch|damaged"):
+            weights.load(path, HEADS)
+
+
 # -- the command ---------------------------------------------------------------------------------
 def run(module: ModuleType, *words: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
