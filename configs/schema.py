@@ -105,7 +105,7 @@ class DataConfig(Section):
     )
     task: Literal["text", "digits", "copy", "identity", "reverse"] = "text"
     text: str = Field("data/tiny_stories.txt", description="UTF-8 file, relative to the repository")
-    tokenizer: Literal["char", "word", "bpe"] = "char"
+    tokenizer: Literal["char", "word", "bpe"] = Field("char", description="of a text")
     vocab_size: int = Field(512, ge=256, le=65535, description="bpe: most tokens; bytes are 256")
     validation: Fraction = 0.1
     prompt: str = Field("Once upon a time", description="default prompt of generate and sim")

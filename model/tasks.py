@@ -194,7 +194,7 @@ class QuestionTask(Task):
         self.fingerprint = data.task
         self.batch_size = config.train.batch_size
         order = np.random.default_rng([seed, 0]).permutation(len(asked))
-        held = max(round(min(len(asked) * data.validation, MOST_HELD_OUT)), 1)
+        held = max(min(round(len(asked) * data.validation), MOST_HELD_OUT, len(asked) - 1), 1)
         lines = [self._encode(asked[index], config.model.kind) for index in order]
         everything = self._batch(lines, config.model.kind)
         _check_context(config, everything)

@@ -167,6 +167,12 @@ def test_no_more_are_held_out_than_tell_something() -> None:
     assert len(task._train.tokens) == 11000
 
 
+def test_something_is_left_to_learn() -> None:
+    task = tasks.load(question_config(data={"validation": 0.999, "task": "copy", "length": 1}))
+    assert len(task.questions) == 25
+    assert len(task._train.tokens) == 1
+
+
 def test_groups() -> None:
     assert set(tasks.load(question_config()).groups) <= set(ALL)
     strings = tasks.load(question_config("encoder-decoder", {"task": "reverse", "length": 6}))
