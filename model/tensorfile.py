@@ -62,4 +62,7 @@ def _read_torch(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
         data = data["model"]
     if not isinstance(data, dict) or not all(isinstance(x, torch.Tensor) for x in data.values()):
         raise UserError(f"'{path}' is not a state_dict: expected tensors by name")
-    return {str(name): x.float().numpy() for name, x in data.items()}, about
+    for name, x in data.items():
+        if x.layout != torch.strided or x.is_complex() or x.is_quantized or x.is_meta:
+            raise UserError(f"'{path}': {name} is not a plain tensor of real numbers")
+    return {str(name): x.detach().float().numpy() for name, x in data.items()}, about

@@ -411,7 +411,7 @@ def test_whose_bin_it_is(tmp_path: Path) -> None:
     for begin in (b"PK\x03\x04", b"\x80\x02\x8a"):  # what PyTorch writes, and wrote
         path.write_bytes(begin + bytes(100))
         assert not llama2c.is_model(path)
-        with pytest.raises(UserError, match="PyTorch|damaged"):
+        with pytest.raises(UserError, match=r"PyTorch|damaged"):
             weights.load(path, HEADS)
 
 
