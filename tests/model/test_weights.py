@@ -20,6 +20,7 @@ from model import (
     ask,
     checkpoint,
     generate,
+    importing,
     layouts,
     llama2c,
     look,
@@ -28,6 +29,7 @@ from model import (
     transformer,
     weights,
 )
+from model.tokenizer import Tokenizer
 
 Array = np.ndarray
 Tensors = dict[str, Array]
@@ -487,6 +489,22 @@ def test_a_model_of_characters(tmp_path: Path, build: Path) -> None:
     checkpoint.save(build / "chars" / "model", dataclasses.replace(trained, step=1))
     with pytest.raises(UserError, match="holds a model that was trained; choose another --name"):
         run(weights, *words)
+
+
+def test_a_tokenizer_json_with_a_token_that_ends_texts(tmp_path: Path, build: Path) -> None:
+    library = Tokenizer.of("a story", "bpe").to_dict()["tokenizer"]
+    end = len(library["model"]["vocab"])
+    flags = dict.fromkeys(["single_word", "lstrip", "rstrip", "normalized"], False)
+    library["added_tokens"] = [{"id": end, "content": "</s>", "special": True} | flags]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(library))
+    tokenizer = importing.tokenizer_of(tmp_path / "tokenizer.json", None, end + 1)
+    config = ModelConfig(d_model=16, d_ff=8, n_layers=1)
+    found = layouts.Found(transformer.empty(config, end + 1), config, "GPT-2")
+    importing.write("ended", found, tokenizer)
+    trained = checkpoint.load(build / "ended" / "model")
+    assert trained.stop_token == end
+    ids = trained.tokenizer.encode("a story")
+    assert trained.tokenizer.decode([*ids, end]) == "a story"
 
 
 @pytest.mark.parametrize(
