@@ -63,9 +63,9 @@ def attention_forward(
 ) -> tuple[Array, tuple]:
     """softmax(q k^T, masked) v.
 
-    q: (B, H, T, d_head), after `scale`; k, v: (B, G, S, d_head), any strides with unit stride in the last axis; G
-    divides H: each head of k and v serves H / G of q (arXiv 2305.13245). S = T when causal.
-    hidden: as `padding`. Returns (B, T, H, d_head), contiguous: the heads lie side by side.
+    q: (B, H, T, d_head), after `scale`; k, v: (B, G, S, d_head); any strides with unit stride in
+    the last axis; G divides H: each head of k and v serves H / G of q (arXiv 2305.13245). S = T
+    when causal. hidden: as `padding`. Returns (B, T, H, d_head), contiguous: heads side by side.
     """
     batch, heads, length, d_head = q.shape
     k, v = share_heads(k, heads), share_heads(v, heads)

@@ -98,7 +98,7 @@ class Bench:
             "ours": lambda: list(generate(params, config, [1], config.context))
         }
         if self.torch:
-            from model import peer_run
+            from model.peer import run as peer_run
 
             module = peer.build(config, params, vocab)
             works["torch"] = lambda: peer_run.generate(module, [1], config.context)
@@ -162,7 +162,7 @@ class Bench:
         ours, theirs = evaluate.loss(trained.params, task, trained.config), None
         how = f"python -m model.train --config shakespeare --text {Path(path).name} --fresh"
         if self.torch:
-            from model import peer_run
+            from model.peer import run as peer_run
 
             params, steps = peer_run.train(config, task, seconds)
             loss = evaluate.loss(params, task, config.model)

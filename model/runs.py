@@ -119,7 +119,7 @@ def load(folder: Path, config: Config, task: Task) -> Run | None:
 
 
 def is_imported(folder: Path) -> bool:
-    """Whether the weights in a folder came from elsewhere (`importing.py`): they are of step 0."""
+    """Whether the weights in a folder came from elsewhere (`foreign/importing.py`): of step 0."""
     return _usable(folder) and checkpoint.load(folder).step == 0
 
 

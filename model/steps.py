@@ -82,7 +82,7 @@ def their_step(shape: Shape) -> Callable[[], object]:
     tokens, targets = _batch(shape)
     params = transformer.init(shape.model, shape.vocab_size, np.random.default_rng(1))
     module = peer.build(shape.model, params, shape.vocab_size)  # says so if there is no torch
-    from model import peer_run
+    from model.peer import run as peer_run
 
     return peer_run.step(module, tokens, targets, TrainConfig())
 

@@ -5,8 +5,8 @@
 
 The layout is told by the names, the shape of the model by the tensors; only the number of heads is
 not to be seen in either. Taken for granted: 1e-5 in the norms, and 10000 in rotary positions.
-`tensorfile.py` and `llama2c.py` read files, `layouts.py` knows the names, `importing.py` makes a
-model of the project out of what is found.
+In `foreign/`, `tensorfile.py` and `llama2c.py` read files, `layouts.py` knows the names, and
+`importing.py` makes a model of the project out of what is found.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from configs import cli
 from configs.cli import UserError
 from configs.files import write_bytes
 from configs.schema import ModelConfig
-from model import checkpoint, importing, llama2c, tensorfile, transformer
-from model.generate import at_least
-from model.layouts import (
+from model import checkpoint, transformer
+from model.foreign import importing, llama2c, tensorfile
+from model.foreign.layouts import (
     GELU,
     LLAMA_HF,
     Found,
@@ -35,6 +35,7 @@ from model.layouts import (
     gpt2_views,
     llama_views,
 )
+from model.generate import at_least
 
 PREFIXES = ("_orig_mod.", "module.", "transformer.", "model.")  # of wrappers
 MASK = re.compile(r"\.attn\.(masked_)?bias$")  # GPT-2's causal mask

@@ -46,7 +46,7 @@ def test_every_option_is_compared_in_every_kind(kind: str) -> None:
 
 def test_without_pytorch_it_says_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    for module in ("model.peer_model", "model.peer_layouts"):
+    for module in ("model.peer.model", "model.peer.layouts"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     config = ModelConfig(d_model=16)
     for call in (

@@ -16,19 +16,8 @@ from safetensors.numpy import save_file
 from configs import schema
 from configs.cli import UserError
 from configs.schema import ModelConfig
-from model import (
-    ask,
-    checkpoint,
-    generate,
-    importing,
-    layouts,
-    llama2c,
-    look,
-    tensorfile,
-    train,
-    transformer,
-    weights,
-)
+from model import ask, checkpoint, generate, look, train, transformer, weights
+from model.foreign import importing, layouts, llama2c, tensorfile
 from model.tokenizer import Tokenizer
 
 Array = np.ndarray

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from configs.cli import UserError
-from model.layouts import Found, Tensors, from_llama
+from model.foreign.layouts import Found, Tensors, from_llama
 from model.tokenizer import ScoredTokenizer
 
 HEADER = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from configs.schema import Config, TrainConfig
 from model import peer, runs
 from model.optim import learning_rate
-from model.peer_model import Layer, Model
+from model.peer.model import Layer, Model
 from model.tasks import Task
 from model.transformer import Params
 

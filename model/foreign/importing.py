@@ -11,9 +11,10 @@ from configs import schema, stages
 from configs.cli import UserError
 from configs.files import write_text
 from configs.schema import CONFIG_DIR, Config, DataConfig
-from model import checkpoint, llama2c
+from model import checkpoint
 from model.checkpoint import Checkpoint
-from model.layouts import Found
+from model.foreign import llama2c
+from model.foreign.layouts import Found
 from model.tokenizer import Bpe, ScoredTokenizer, Tokenizer
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 ._+,@-]*")  # as the Makefile takes them

@@ -21,11 +21,11 @@ NEEDED = "comparing with PyTorch needs it: pip install torch"
 
 
 def build(config: ModelConfig, params: dict[str, Array], vocab_size: int) -> Any:
-    """A `peer_model.Model` (float32, in training mode) with a copy of these weights."""
+    """A `model.Model` (float32, in training mode) with a copy of these weights."""
     try:
         import torch
 
-        from model.peer_model import Model
+        from model.peer.model import Model
     except ImportError:
         raise UserError(NEEDED) from None
     module = Model(config, vocab_size)
@@ -130,9 +130,9 @@ def gradient_error(seed: int = 1) -> float:
 
 
 def import_error(seed: int = 1) -> float:
-    """Largest difference of the logits of imported models, of every layout (`peer_layouts.py`)."""
+    """Largest difference of the logits of imported models, of every layout (`layouts.py`)."""
     try:
-        from model.peer_layouts import errors
+        from model.peer.layouts import errors
     except ImportError:
         raise UserError(NEEDED) from None
     return float(np.max(list(errors(seed).values())))

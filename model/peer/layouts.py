@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 
 from model import transformer, weights
-from model.layouts import LLAMA_HF
+from model.foreign.layouts import LLAMA_HF
 
 Tensor = Any  # torch.Tensor, also where torch is not installed
 State = dict[str, Tensor]
