@@ -107,6 +107,7 @@ lint: $(READY)
 	$(PY) -m sim.lint
 
 bench: $(RENDERED)
+	$(PY) -m model.benchmark $(call option,text,TEXT)
 	$(PY) -m sim.benchmark $(COMMON)
 
 clean:
@@ -126,7 +127,7 @@ make quantize    integer model and its report      -> build/<name>/quant
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
 make sim         simulate it, compare every bit    -> build/<name>/sim
 make lint        ruff, mypy; Verilator, Icarus and Yosys on every Verilog file, no warning allowed
-make bench       speed figures as JSON             -> build/<name>/bench
+make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make clean       remove build/ and the caches, keep .venv
 
 Each target first does what it depends on, where that is missing or older.

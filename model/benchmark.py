@@ -86,7 +86,9 @@ class Bench:
                 works["torch"] = their_step(shape)
             times = in_turn(works, self.repeats, self.seconds)
             figures = {
-                name: figure([1e3 * value for value in values], "ms", "--only step")
+                name: figure(
+                    [1e3 * value for value in values], "ms", "python -m model.benchmark --only step"
+                )
                 for name, values in times.items()
             }
             self.add(f"training step, {shape.name}", figures["ours"], figures.get("torch"))
@@ -104,7 +106,11 @@ class Bench:
             works["torch"] = lambda: peer_run.generate(module, [1], config.context)
         times = in_turn(works, self.repeats, self.seconds)
         figures = {
-            name: figure([config.context / v for v in values], "tokens/CPU s", "--only decode")
+            name: figure(
+                [config.context / v for v in values],
+                "tokens/CPU s",
+                "python -m model.benchmark --only decode",
+            )
             for name, values in times.items()
         }
         self.add(
@@ -112,12 +118,12 @@ class Bench:
         )
 
     def memory(self) -> None:
-        for number_, shape in enumerate(SHAPES):
+        for index, shape in enumerate(SHAPES):
             sides = ("ours", "torch") if self.torch else ("ours",)
             peaks = {}
             for side in sides:
-                how = f"python -m model.steps {side} {number_}"
-                runs = [measure.run("model.steps", side, str(number_))[0] for _ in range(5)]
+                how = f"python -m model.steps {side} {index}"
+                runs = [measure.run("model.steps", side, str(index))[0] for _ in range(5)]
                 peaks[side] = figure([json.loads(text)["mib"] for text in runs], "MiB", how)
             self.add(f"memory of a step, {shape.name}", peaks["ours"], peaks.get("torch"))
 
@@ -125,7 +131,7 @@ class Bench:
         if not self.torch:
             print("      needs PyTorch")
             return
-        how = "--only parity"
+        how = "python -m model.benchmark --only parity"
         self.add(
             "gradients against PyTorch, float32, largest relative difference",
             figure([peer.gradient_error()], "", how),
@@ -222,8 +228,8 @@ def main() -> None:
         raise UserError(f"--only {unknown[0]}: choose from {','.join(PARTS)}")
     memory.keep()
     bench, load = Bench(args.repeats, args.seconds, args.text), os.getloadavg()[0]
-    for number_, part in enumerate(parts, 1):
-        print(f"[{number_}/{len(parts)}] {part} ...", flush=True)
+    for index, part in enumerate(parts, 1):
+        print(f"[{index}/{len(parts)}] {part} ...", flush=True)
         getattr(bench, part)()
     result = {
         "version": VERSION,

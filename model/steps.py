@@ -54,7 +54,7 @@ SHAPES = (
 )
 
 
-def _batch(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+def batch(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     tokens, targets = rng.integers(0, shape.vocab_size, (2, shape.batch, shape.length), np.int32)
     if shape.answers:
@@ -62,24 +62,25 @@ def _batch(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     return tokens, targets
 
 
-def our_step(shape: Shape) -> Callable[[], object]:
-    """A function that does forward, backward, clipping and AdamW once."""
-    tokens, targets = _batch(shape)
+def our_step(shape: Shape) -> Callable[[], float]:
+    """A function that does forward, backward, clipping and AdamW once, and returns the loss."""
+    tokens, targets = batch(shape)
     params = transformer.init(shape.model, shape.vocab_size, np.random.default_rng(1))
     grads, train = params.like(), TrainConfig()
     optimizer = Optimizer(params, "adamw")
 
-    def step() -> None:
-        transformer.loss_and_gradients(params, tokens, targets, shape.model, grads)
+    def step() -> float:
+        loss = transformer.loss_and_gradients(params, tokens, targets, shape.model, grads)
         clip(grads.flat, train.clip)
         optimizer.update(params, grads, train, train.warmup_steps)
+        return loss
 
     return step
 
 
 def their_step(shape: Shape) -> Callable[[], object]:
     """The same in PyTorch, eager, on one thread, with its fused AdamW."""
-    tokens, targets = _batch(shape)
+    tokens, targets = batch(shape)
     params = transformer.init(shape.model, shape.vocab_size, np.random.default_rng(1))
     module = peer.build(shape.model, params, shape.vocab_size)  # says so if there is no torch
     from model.peer import run as peer_run
