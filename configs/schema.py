@@ -113,7 +113,7 @@ class DataConfig(Section):
     largest: int = Field(9, ge=1, le=999, description="digits: numbers from 0 to this")
     min_arguments: int = Field(3, ge=1, le=16)
     max_arguments: int = Field(3, ge=1, le=16)
-    depth: int = Field(1, ge=1, le=4, description="digits: operations inside operations")
+    depth: int = Field(1, ge=1, le=3, description="digits: operations inside operations")
     length: int = Field(16, ge=1, le=256, description="letters of the longest string")
     examples: int = Field(
         20000, ge=20, le=10**6, description="most questions, all of them distinct"

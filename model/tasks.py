@@ -197,8 +197,8 @@ class QuestionTask(Task):
         order = np.random.default_rng([DATA_SEED, 0]).permutation(len(asked))
         held = max(min(round(len(asked) * data.validation), MOST_HELD_OUT, len(asked) - 1), 1)
         lines = [self._encode(asked[index], config.model.kind) for index in order]
+        _check_context(config, lines)
         everything = self._batch(lines, config.model.kind)
-        _check_context(config, everything)
         self._train = everything.take(slice(len(lines) - held))
         self.validation = everything.take(slice(len(lines) - held, None))
         self.questions, self.answers = map(list, zip(*lines[-held:], strict=True))
@@ -244,11 +244,15 @@ class QuestionTask(Task):
         return padded, real
 
 
-def _check_context(config: Config, batch: Batch) -> None:
-    """UserError unless the longest row fits into the context."""
-    sizes = [batch.tokens.shape[1]] + ([] if batch.source is None else [batch.source.shape[1]])
-    if max(sizes) > config.model.context:
+def _check_context(config: Config, lines: list[tuple[list[int], list[int]]]) -> None:
+    """UserError unless each of the questions with its answer fits into the context."""
+    apart = config.model.kind == "encoder-decoder"
+    needed = max(
+        max(len(question) - 1, len(answer)) if apart else len(question) + len(answer) - 1
+        for question, answer in lines
+    )
+    if needed > config.model.context:
         raise UserError(
             f"config '{config.name}': model.context {config.model.context} is too short for the "
-            f"questions of the task '{config.data.task}'; make it {max(sizes)} or more"
+            f"questions of the task '{config.data.task}'; make it {needed} or more"
         )
