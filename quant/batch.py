@@ -69,7 +69,7 @@ def _block(
 ) -> np.ndarray:
     """One layer on residuals [B, T, D]."""
     norm = _norm(gm, x, gm.qm.eps_int, trace, prefix + "attn_norm")
-    qkv = block.finish_qkv(block.qkv(x), *norm)  # [B, T, 3D]
+    qkv = block.finish_qkv(block.qkv(x), *norm)  # [B, T, D + 2 G d_head]
     out = _attention(gm, block, qkv, trace, prefix)
     mid = gm.add_residual(x, block.finish_o(block.o(out)))
     record(trace, prefix + "attn_residual", mid)
@@ -84,16 +84,17 @@ def _block(
 def _attention(
     gm: GoldenModel, block: Block, qkv: np.ndarray, trace: Trace | None, prefix: str
 ) -> np.ndarray:
-    """attn_out [B, T, D] of fused q, k, v [B, T, 3D]."""
+    """attn_out [B, T, D] of fused q, k, v [B, T, D + 2 G d_head]."""
     b, t, _ = qkv.shape
-    heads = qkv.reshape(b, t, 3, gm.n_heads, gm.d_head)
-    q, k, v = gm.rotate(heads.transpose(2, 0, 3, 1, 4), slice(0, t))  # each [B, H, T, d_head]
+    q, k, v = (part.swapaxes(1, 2) for part in gm.split_heads(qkv))  # [B, H or G, T, d_head]
+    q, k = gm.rotate(q, k, slice(0, t))
+    all_k, all_v = (part.repeat(gm.n_heads // gm.kv_heads, axis=1) for part in (k, v))
     bound = max(t, gm.d_head) * ops.limit(16) ** 2
-    scores = block.finish_scores(exact.matmul(q, k.swapaxes(-1, -2), bound))  # [B, H, T, T]
+    scores = block.finish_scores(exact.matmul(q, all_k.swapaxes(-1, -2), bound))  # [B, H, T, T]
     visible = np.tril(np.ones((t, t), bool))
     probs = gm.probs(np.where(visible, scores, FAR_BELOW))  # [B, H, T, T]
     mantissa, exponent = ops.recip_scalar(probs.sum(axis=-1), gm.tables["recip"])  # [B, H, T]
-    mixed = exact.matmul(probs, v, bound)  # [B, H, T, d_head]
+    mixed = exact.matmul(probs, all_v, bound)  # [B, H, T, d_head]
     out = block.finish_out(mixed, mantissa[..., None], exponent[..., None])
     out = out.swapaxes(1, 2).reshape(b, t, -1)
     if trace is not None:

@@ -111,7 +111,8 @@ def _check_step(step: StepInfo) -> None:
 
 def _linears(qm: QuantModel) -> Iterator[tuple[str, Linear, tuple[int, int]]]:
     d, f, v = (qm.config[name] for name in ("d_model", "d_ff", "vocab_size"))
-    shapes = {"q": (d, d), "k": (d, d), "v": (d, d), "o": (d, d), "up": (f, d), "down": (d, f)}
+    kv = qm.kv_heads * qm.d_head
+    shapes = {"q": (d, d), "k": (kv, d), "v": (kv, d), "o": (d, d), "up": (f, d), "down": (d, f)}
     for index, layer in enumerate(qm.layers):
         for name, shape in shapes.items():
             yield f"layers.{index}.{name}", getattr(layer, name), shape

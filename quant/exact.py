@@ -42,29 +42,34 @@ class ConstantMatrix:
 
 
 class Cache:
-    """One layer's keys or values [n_heads, context, d_head], written row by row."""
+    """One layer's keys or values [G, context, d_head], written row by row.
+
+    Each of the G heads serves as many heads of x and p, side by side.
+    """
 
     def __init__(self, shape: tuple[int, int, int], x_max: int, own_max: int) -> None:
         check_bound(max(shape) * x_max * own_max)
         self._rows = np.zeros(shape)
 
     def write(self, position: int, row: np.ndarray) -> None:
-        """Put int64 row [n_heads, d_head] at `position`."""
+        """Put int64 row [G, d_head] at `position`."""
         self._rows[:, position] = row
 
     def read(self, count: int) -> np.ndarray:
-        """The first `count` rows as int64 [n_heads, count, d_head]."""
+        """The first `count` rows as int64 [G, count, d_head]."""
         return self._rows[:, :count].astype(np.int64)
 
     def dots(self, x: np.ndarray, count: int) -> np.ndarray:
         """Products of x [n_heads, d_head] with the first rows: int64 [n_heads, count]."""
-        real = x.astype(np.float64)[:, :, None]
-        return np.matmul(self._rows[:, :count], real)[:, :, 0].astype(np.int64)
+        real = x.astype(np.float64).reshape(len(self._rows), -1, x.shape[1]).swapaxes(1, 2)
+        dots = np.matmul(self._rows[:, :count], real).swapaxes(1, 2)
+        return dots.astype(np.int64).reshape(len(x), count)
 
     def mix(self, p: np.ndarray) -> np.ndarray:
         """Sums of rows weighted by p [n_heads, count]: int64 [n_heads, d_head]."""
         rows = self._rows[:, : p.shape[1]]
-        return np.matmul(p.astype(np.float64)[:, None, :], rows)[:, 0].astype(np.int64)
+        real = p.astype(np.float64).reshape(len(rows), -1, p.shape[1])
+        return np.matmul(real, rows).astype(np.int64).reshape(len(p), -1)
 
 
 def matmul(a: np.ndarray, b: np.ndarray, bound: int) -> np.ndarray:

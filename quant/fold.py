@@ -30,7 +30,10 @@ class FoldedLinear:
 
 @dataclass(frozen=True)
 class FoldedLayer:
-    """One block. q yields scores in octaves: softmax(2^(q.k))."""
+    """One block. q yields scores in octaves: softmax(2^(q.k)).
+
+    q [D, D]; k and v [kv_heads * d_head, D]: each of their heads serves n_heads / kv_heads of q.
+    """
 
     q: FoldedLinear
     k: FoldedLinear
@@ -102,7 +105,7 @@ def _layer(params: dict[str, Array], config: ModelConfig, index: int) -> FoldedL
     name = f"layers.{index}."
     parts = {}
     for part, (weight, bias) in transformer.split_qkv(params, index).items():
-        linear = FoldedLinear(weight.T, np.zeros(config.d_model) if bias is None else bias)
+        linear = FoldedLinear(weight.T, np.zeros(weight.shape[1]) if bias is None else bias)
         parts[part] = _absorb_norm(linear, params, name + "attn_norm")
     factor = math.log2(math.e) / math.sqrt(config.d_head)
     parts["q"] = FoldedLinear(parts["q"].weight * factor, parts["q"].bias * factor)

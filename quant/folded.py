@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from model.attention import share_heads
 from model.layers import gelu
 from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
 
@@ -62,11 +63,11 @@ def _attention(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Arra
     for name in "qkv":
         z = _linear(getattr(layer, name), x, scalar, name, note)
         note(name + ".z", z)
-        z = z.reshape(b, t, folded.config.n_heads, -1)
+        z = z.reshape(b, t, -1, folded.config.d_head)
         if name != "v" and folded.config.positions == "rotary":
             z = _rotate(z)
-        note(name, z.reshape(b, t, d))
-        heads.append(z.swapaxes(1, 2))  # [B, H, T, d_head]
+        note(name, z.reshape(b, t, -1))
+        heads.append(share_heads(z.swapaxes(1, 2), folded.config.n_heads))  # [B, H, T, d_head]
     q, k, v = heads
     visible = np.tril(np.ones((t, t), bool))
     scores = q @ k.swapaxes(-1, -2)  # [B, H, T, T]

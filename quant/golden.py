@@ -60,11 +60,8 @@ class GoldenModel:
 
     def __init__(self, qm: QuantModel) -> None:
         self.qm = qm
-        self.context, self.n_heads, self.d_head = (
-            qm.config["context"],
-            qm.config["n_heads"],
-            qm.d_head,
-        )
+        self.context, self.d_head = qm.config["context"], qm.d_head
+        self.n_heads, self.kv_heads = qm.config["n_heads"], qm.kv_heads
         self.blocks = [Block(qm, layer) for layer in qm.layers]
         self.head = exact.ConstantMatrix(qm.head.weight, X_MAX)
         self.finish_head = Requantizer.of([qm.head])
@@ -82,7 +79,7 @@ class GoldenModel:
         """An empty sequence; `seed` matters only when the temperature is not 0."""
 
         def caches() -> list[exact.Cache]:
-            shape = (self.n_heads, self.context, self.d_head)
+            shape = (self.kv_heads, self.context, self.d_head)
             return [exact.Cache(shape, X_MAX, X_MAX) for _ in self.blocks]
 
         return State(caches(), caches(), temperature_register, ops.seed_state(seed))
@@ -139,8 +136,8 @@ class GoldenModel:
         block, count = self.blocks[index], state.position + 1
         keys, values = state.keys[index], state.values[index]
         attn_norm = self._norm_scalar(x, self.qm.eps_int)
-        qkv = block.finish_qkv(block.qkv(x), *attn_norm).reshape(3, self.n_heads, self.d_head)
-        q, k, v = self.rotate(qkv, slice(state.position, count))  # each [H, d_head]
+        q, k, v = self.split_heads(block.finish_qkv(block.qkv(x), *attn_norm))  # [H or G, d_head]
+        q, k = self.rotate(q, k, slice(state.position, count))
         keys.write(state.position, k)
         values.write(state.position, v)
         scores = block.finish_scores(keys.dots(q, count))  # [H, t+1]
@@ -169,17 +166,22 @@ class GoldenModel:
             record |= {f"layers.{index}.{name}": value for name, value in stages.items()}
         return end
 
-    def rotate(self, qkv: Array, positions: slice) -> tuple[Array, Array, Array]:
-        """q, k (turned when positions are rotary) and v, from [3, ..., T, d_head].
+    def split_heads(self, qkv: Array) -> tuple[Array, Array, Array]:
+        """q [..., H, d_head], k and v [..., G, d_head] of fused [..., (H+2G) d_head]."""
+        heads = qkv.reshape(*qkv.shape[:-1], -1, self.d_head)
+        end = self.n_heads + self.kv_heads
+        return heads[..., : self.n_heads, :], heads[..., self.n_heads : end, :], heads[..., end:, :]
 
-        `positions`: those of the axis T; one position serves [3, H, d_head].
+    def rotate(self, q: Array, k: Array, positions: slice) -> tuple[Array, Array]:
+        """q and k [..., T, d_head], turned when positions are rotary.
+
+        `positions`: those of the axis T; one position serves [H, d_head].
         """
-        q, k, v = qkv
         if "cos" not in self.tables:
-            return q, k, v
+            return q, k
         turn = self.tables["cos"][positions], self.tables["sin"][positions]
         q = ops.rotate(q, *turn, self.qm.quant["act_bits"])
-        return q, ops.rotate(k, *turn, self.qm.quant["kv_bits"]), v
+        return q, ops.rotate(k, *turn, self.qm.quant["kv_bits"])
 
     def probs(self, scores: Array) -> Array:
         """`ops.softmax_probs` through a table of all distances."""

@@ -23,14 +23,13 @@ def check_supported(model: ModelConfig) -> None:
     """UserError unless the integers can do all that the float model does."""
     quantised = {
         "kind": ("decoder",),
-        "n_kv_heads": (None, model.n_heads),
         "norm_position": ("pre",),
         "activation": ("relu", "gelu"),
     }
     for option, values in quantised.items():
         value = getattr(model, option)
         if value not in values:
-            known = " or ".join(repr(known) for known in values if known is not None)
+            known = " or ".join(map(repr, values))
             raise UserError(
                 f"model.{option} = {value!r}: not yet quantised: the integer model needs {known}"
             )

@@ -104,6 +104,11 @@ class QuantModel:
         return self.config["d_model"] // self.config["n_heads"]
 
     @property
+    def kv_heads(self) -> int:
+        """Heads of keys and of values; each serves n_heads / kv_heads of queries."""
+        return self.config.get("n_kv_heads") or self.config["n_heads"]
+
+    @property
     def vocab_size(self) -> int:
         return self.config["vocab_size"]
 

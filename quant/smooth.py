@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from configs.schema import ModelConfig
 from quant.calibrate import Statistics
 from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
 
@@ -26,8 +27,8 @@ def smooth(folded: Folded, stats: Statistics) -> Folded:
     layers = []
     for index, layer in enumerate(folded.layers):
         name = f"layers.{index}."
-        layer = _keys(layer, *stats.channel_range(name + "k"), folded.config.positions == "rotary")
-        layer = _values(layer, *stats.channel_range(name + "v"))
+        layer = _keys(layer, *stats.channel_range(name + "k"), folded.config)
+        layer = _values(layer, *stats.channel_range(name + "v"), folded.config)
         if folded.config.activation == "relu":
             layer = _hidden(layer, stats.channel_range(name + "ffn_hidden")[1])
         layers.append(layer)
@@ -49,22 +50,30 @@ def _equalising(reach: Array) -> Array:
     return np.maximum(factor, 1 / FACTOR_MAX)
 
 
-def _keys(layer: FoldedLayer, low: Array, high: Array, rotary: bool) -> FoldedLayer:
-    """Keys between low and high [D]."""
-    if rotary:  # a pair turns as one
+def _shared(channels: Array, config: ModelConfig) -> Array:
+    """Values per channel of k or v as those of the channels of q or attn_out that meet them."""
+    heads = channels.reshape(config.kv_heads, config.d_head)
+    return heads.repeat(config.n_heads // config.kv_heads, axis=0).reshape(-1)
+
+
+def _keys(layer: FoldedLayer, low: Array, high: Array, config: ModelConfig) -> FoldedLayer:
+    """Keys between low and high [G * d_head]."""
+    if config.positions == "rotary":  # a pair turns as one
         reach = np.maximum(-low, high).reshape(-1, 2).max(axis=1).repeat(2)
         k = layer.k
     else:
         reach = (high - low) / 2
         k = FoldedLinear(layer.k.weight, layer.k.bias - (high + low) / 2)
     factor = _equalising(reach)
-    return replace(layer, q=scale_rows(layer.q, 1 / factor), k=scale_rows(k, factor))
+    q = scale_rows(layer.q, 1 / _shared(factor, config))
+    return replace(layer, q=q, k=scale_rows(k, factor))
 
 
-def _values(layer: FoldedLayer, low: Array, high: Array) -> FoldedLayer:
+def _values(layer: FoldedLayer, low: Array, high: Array, config: ModelConfig) -> FoldedLayer:
     middle, factor = (high + low) / 2, _equalising((high - low) / 2)
     v = scale_rows(FoldedLinear(layer.v.weight, layer.v.bias - middle), factor)
-    o = FoldedLinear(layer.o.weight / factor, layer.o.bias + layer.o.weight @ middle)
+    bias = layer.o.bias + layer.o.weight @ _shared(middle, config)
+    o = FoldedLinear(layer.o.weight / _shared(factor, config), bias)
     return replace(layer, v=v, o=o)
 
 

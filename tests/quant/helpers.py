@@ -20,6 +20,11 @@ OPTIONS = {
 ALL_KINDS = [
     dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())
 ]
+GROUPED = [  # fewer heads of keys and values than of queries
+    {"n_heads": 6, "n_kv_heads": 2, "positions": "rotary"},
+    {"n_heads": 6, "n_kv_heads": 3, "norm": "layernorm", "activation": "gelu"},
+    {"n_kv_heads": 1, "positions": "sinusoidal", "bias": False},
+]
 
 
 def small(quant: dict | None = None, **model: object) -> Config:
@@ -28,9 +33,14 @@ def small(quant: dict | None = None, **model: object) -> Config:
 
 
 def kind_name(kind: dict) -> str:
-    """A test id of an entry of ALL_KINDS."""
-    flags = [name for name in ("tied_head", "bias") if kind[name]]
-    return "-".join([kind["norm"], kind["activation"], kind["positions"], *flags])
+    """A test id of some options."""
+    words = []
+    for name, value in kind.items():
+        if isinstance(value, str):
+            words.append(value)
+        elif value:
+            words.append(name if value is True else f"{name}{value}")
+    return "-".join(words)
 
 
 def first_difference(want: dict, got: Trace) -> str | None:

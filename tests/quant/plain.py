@@ -161,17 +161,19 @@ class Machine:
 
     def attention(self, index: int, layer, keep: dict) -> None:
         keep |= {name: [] for name in ("attn_scores", "attn_probs", "attn_recip", "attn_out")}
-        size = self.qm.d_head
-        for start in range(0, self.c["d_model"], size):
-            here = slice(start, start + size)
+        size, n_heads = self.qm.d_head, self.c["n_heads"]
+        served = n_heads // (self.c.get("n_kv_heads") or n_heads)
+        for head in range(n_heads):
+            here = slice(head * size, (head + 1) * size)
+            there = slice(head // served * size, (head // served + 1) * size)
             scores = []
             for key in self.keys[index]:
-                acc = sum(a * b for a, b in zip(keep["q"][here], key[here], strict=True))
+                acc = sum(a * b for a, b in zip(keep["q"][here], key[there], strict=True))
                 e = layer.scores_exponent
                 scores.append(requantize(acc, layer.scores_shift, 2**15, e, 8, 16))
             probs = [probability(max(scores) - t, self.t["exp2"]) for t in scores]
             r, k = recip_scalar(sum(probs), self.t["recip"])
-            for channel in range(start, start + size):
+            for channel in range(there.start, there.stop):
                 rows = self.values[index]
                 acc = sum(p * row[channel] for p, row in zip(probs, rows, strict=True))
                 e = layer.out_exponent + k

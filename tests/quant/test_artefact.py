@@ -15,7 +15,7 @@ from quant import ops, qmodel
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.random import random_model
-from tests.quant.helpers import ALL_KINDS, kind_name, small
+from tests.quant.helpers import ALL_KINDS, GROUPED, kind_name, small
 
 VOCAB = 11
 
@@ -25,7 +25,7 @@ def qm() -> QuantModel:
     return random_model(small(), 1, VOCAB)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS[::7], ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS[::7] + GROUPED, ids=kind_name)
 def test_round_trip(kind: dict, tmp_path: Path) -> None:
     written = random_model(small(**kind), 2, VOCAB)
     written.save(tmp_path / "quant", {"note": 1})

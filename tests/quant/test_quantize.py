@@ -22,14 +22,14 @@ from quant.qformat import QFormat
 from quant.quantize import encode_bias, quantize
 from quant.random import random_model, random_params
 from tests.model.helpers import question_config
-from tests.quant.helpers import ALL_KINDS, kind_name, small
+from tests.quant.helpers import ALL_KINDS, GROUPED, kind_name, small
 
 VOCAB = 11
 TOKENIZER = {"kind": "word", "vocab": [f"t{i}" for i in range(VOCAB)]}
 WIDE = {"act_bits": 16, "kv_bits": 16, "score_frac_bits": 8, "prob_bits": 15}
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS[::3], ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS[::3] + GROUPED, ids=kind_name)
 def test_integers_follow_the_float_model(kind: dict) -> None:
     config = small(WIDE, **kind)
     params = random_params(config, 31, VOCAB)
