@@ -19,7 +19,7 @@ def main() -> None:
     )
     config = cli.load_config(parser.parse_args())
     trained, task = pipeline.load_trained(config)
-    qm = pipeline.build(config, trained, task)
+    qm = pipeline.build(config, trained, task, *pipeline.prepare(config, trained, task))
     result = pipeline.report(config, trained, task, qm)
     folder = config.build_dir / "quant"
     qm.save(folder, result)

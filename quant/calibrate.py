@@ -37,8 +37,8 @@ class Statistics:
         self._gram: dict[str, Array] = {}
         self._rows: dict[str, int] = {}
 
-    def note(self, stage: str, value: Array) -> None:
-        """Take in the values of one chunk; UserError when they are not finite."""
+    def note(self, stage: str, value: Array) -> Array:
+        """Take in the values of one chunk, unchanged; UserError when they are not finite."""
         flat = value.reshape(-1)
         if not np.isfinite(flat).all():
             raise UserError(f"{stage} is not finite in the float model; train it again")
@@ -53,6 +53,7 @@ class Statistics:
             rows = value.reshape(-1, value.shape[-1])
             self._gram[stage] = self._gram.get(stage, 0.0) + rows.T @ rows
             self._rows[stage] = self._rows.get(stage, 0) + len(rows)
+        return value
 
     def channel_range(self, stage: str) -> tuple[Array, Array]:
         """Smallest and largest value of each channel."""

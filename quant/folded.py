@@ -10,78 +10,77 @@ from model.attention import share_heads
 from model.layers import gelu
 from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
 
-Note = Callable[[str, Array], None]
+Note = Callable[[str, Array], Array]
 
 
 def forward(folded: Folded, tokens: Array, note: Note | None = None) -> Array:
     """Logits [B, T, V] of tokens [B, T].
 
-    `note(stage, value)` sees the values of every stage, by its name in the trace (norms: the whole
-    normalised row, which the integer machine never forms), and beyond them
+    `note(stage, value)` sees the values of every stage, by its name in the trace, and returns those
+    to go on with: the same, or others to see what they do. attn_probs are not yet divided by their
+    sum, which is attn_recip. Of norms it sees the whole normalised row, which the integer machine
+    never forms and nothing reads, and their factor as `<stage>.scalar`. Beyond the stages it sees
     `<stage>.acc` (the matrix product before scalar and bias), `<stage>.z` (q and k before rotation,
     ffn_hidden before its activation) and `<stage>.delta` (what is added to the residual).
     """
-    note = note or _ignore
+    note = note or _unchanged
     x = folded.embed_tok[tokens]  # [B, T, D]
     if folded.embed_pos is not None:
         x = x + folded.embed_pos[: tokens.shape[1]]
-    note("embed", x)
+    x = note("embed", x)
     for index, layer in enumerate(folded.layers):
         note_layer = _prefixed(note, f"layers.{index}.")
         x = _attention(folded, layer, x, note_layer)
         x = _ffn(folded, layer, x, note_layer)
-    scalar = _inverse_rms(folded, x)
-    note("final_norm", x * scalar)
-    logits = _linear(folded.head, x, scalar, "logits", note)
-    note("logits", logits)
-    return logits
+    scalar = _inverse_rms(folded, x, "final_norm", note)
+    return note("logits", _linear(folded.head, x, scalar, "logits", note))
 
 
-def _ignore(stage: str, value: Array) -> None:
+def _unchanged(stage: str, value: Array) -> Array:
     """The note that nobody takes."""
+    return value
 
 
 def _prefixed(note: Note, prefix: str) -> Note:
     return lambda stage, value: note(prefix + stage, value)
 
 
-def _inverse_rms(folded: Folded, x: Array) -> Array:
-    return 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + folded.eps)  # [B, T, 1]
+def _inverse_rms(folded: Folded, x: Array, name: str, note: Note) -> Array:
+    scalar = 1 / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + folded.eps)  # [B, T, 1]
+    scalar = note(name + ".scalar", scalar)
+    note(name, x * scalar)
+    return scalar
 
 
 def _linear(linear: FoldedLinear, x: Array, scalar: Array | float, name: str, note: Note) -> Array:
-    acc = x @ linear.weight.T
-    note(name + ".acc", acc)
+    acc = note(name + ".acc", x @ linear.weight.T)
     return acc * scalar + linear.bias
 
 
 def _attention(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:
     b, t, d = x.shape
-    scalar = _inverse_rms(folded, x)
-    note("attn_norm", x * scalar)
+    scalar = _inverse_rms(folded, x, "attn_norm", note)
     heads = []
     for name in "qkv":
         z = _linear(getattr(layer, name), x, scalar, name, note)
-        note(name + ".z", z)
+        z = note(name + ".z", z)
         z = z.reshape(b, t, -1, folded.config.d_head)
         if name != "v" and folded.config.positions == "rotary":
             z = _rotate(z)
-        note(name, z.reshape(b, t, -1))
+        z = note(name, z.reshape(b, t, -1)).reshape(z.shape)
         heads.append(share_heads(z.swapaxes(1, 2), folded.config.n_heads))  # [B, H, T, d_head]
     q, k, v = heads
     visible = np.tril(np.ones((t, t), bool))
     scores = q @ k.swapaxes(-1, -2)  # [B, H, T, T]
-    note("attn_scores", scores[..., visible])
+    scores[..., visible] = note("attn_scores", scores[..., visible])
     scores = np.where(visible, scores, -np.inf)
     probs = np.exp2(scores - scores.max(axis=-1, keepdims=True))
-    mixed = probs @ v
-    note("attn_out.acc", mixed)
-    out = (mixed / probs.sum(axis=-1, keepdims=True)).swapaxes(1, 2).reshape(b, t, d)
-    note("attn_out", out)
+    probs[..., visible] = note("attn_probs", probs[..., visible])
+    total = note("attn_recip", probs.sum(axis=-1, keepdims=True))
+    mixed = note("attn_out.acc", probs @ v)
+    out = note("attn_out", (mixed / total).swapaxes(1, 2).reshape(b, t, d))
     delta = _linear(layer.o, out, 1.0, "attn_residual", note)
-    note("attn_residual.delta", delta)
-    note("attn_residual", x + delta)
-    return x + delta
+    return note("attn_residual", x + note("attn_residual.delta", delta))
 
 
 def _rotate(z: Array) -> Array:
@@ -94,13 +93,9 @@ def _rotate(z: Array) -> Array:
 
 
 def _ffn(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:
-    scalar = _inverse_rms(folded, x)
-    note("ffn_norm", x * scalar)
-    z = _linear(layer.up, x, scalar, "ffn_hidden", note)
-    note("ffn_hidden.z", z)
+    scalar = _inverse_rms(folded, x, "ffn_norm", note)
+    z = note("ffn_hidden.z", _linear(layer.up, x, scalar, "ffn_hidden", note))
     hidden = np.maximum(z, 0) if folded.config.activation == "relu" else gelu(z)
-    note("ffn_hidden", hidden)
+    hidden = note("ffn_hidden", hidden)
     delta = _linear(layer.down, hidden, 1.0, "ffn_residual", note)
-    note("ffn_residual.delta", delta)
-    note("ffn_residual", x + delta)
-    return x + delta
+    return note("ffn_residual", x + note("ffn_residual.delta", delta))

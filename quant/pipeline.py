@@ -11,7 +11,8 @@ from configs.schema import Config, ModelConfig
 from model import checkpoint, runs, tasks
 from model.checkpoint import Checkpoint
 from quant import calibrate
-from quant.fold import fold
+from quant.calibrate import Statistics
+from quant.fold import Folded, fold
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.quantize import format_rows, quantize
@@ -53,11 +54,19 @@ def load_trained(config: Config) -> tuple[Checkpoint, tasks.Task]:
     return trained, task
 
 
-def build(config: Config, trained: Checkpoint, task: tasks.Task) -> QuantModel:
-    """Fold, calibrate on training text, quantise."""
+def prepare(config: Config, trained: Checkpoint, task: tasks.Task) -> tuple[Folded, Statistics]:
+    """The float model as the integers compute it, and what its stages hold on training text."""
     rng = runs.generator(config.train.seed, runs.CALIBRATION)
     windows = task.calibration(config.quant.calibration_windows, rng)
     folded = fold(trained.params, trained.config)
+    folded = smooth(folded, calibrate.collect(folded, windows))
+    return folded, calibrate.collect(folded, windows)
+
+
+def build(
+    config: Config, trained: Checkpoint, task: tasks.Task, folded: Folded, stats: Statistics
+) -> QuantModel:
+    """Quantise what `prepare` returned."""
     folder = config.build_dir / "model"
     meta = {
         "name": config.name,
@@ -65,8 +74,6 @@ def build(config: Config, trained: Checkpoint, task: tasks.Task) -> QuantModel:
         "source": files.sha256(folder / "config.json", folder / "weights.safetensors"),
         "questions": questions(task),
     }
-    folded = smooth(folded, calibrate.collect(folded, windows))
-    stats = calibrate.collect(folded, windows)
     tokenizer = trained.tokenizer.to_dict()
     return quantize(folded, stats, config.quant, tokenizer, trained.stop_token, meta)
 

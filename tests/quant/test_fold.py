@@ -60,13 +60,29 @@ def test_the_residual_of_a_folded_layernorm_model_is_centred() -> None:
     assert config.model.norm == "layernorm"
     means = {}
 
-    def note(stage: str, value: np.ndarray) -> None:
+    def note(stage: str, value: np.ndarray) -> np.ndarray:
         if stage == "embed" or stage.endswith("residual"):
             means[stage] = np.abs(value.mean(axis=-1)).max()
+        return value
 
     forward(fold(params, config.model), tokens, note)
     assert len(means) == 1 + 2 * config.model.n_layers
     assert max(means.values()) < 1e-12
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS[::7], ids=kind_name)
+def test_every_stage_goes_on_with_what_the_note_returns(kind: dict) -> None:
+    config, params, tokens, want = setting(kind)
+    folded = fold(params, config.model)
+    seen: list[str] = []
+    forward(folded, tokens, lambda stage, value: (seen.append(stage), value)[1])
+    for chosen in seen:
+
+        def note(stage: str, value: np.ndarray, at: str = chosen) -> np.ndarray:
+            return value * np.linspace(1.0, 1.1, value.size).reshape(value.shape) ** (stage == at)
+
+        unread = chosen.endswith("_norm")  # its factor is what counts
+        assert (np.abs(forward(folded, tokens, note) - want).max() > TOLERANCE) != unread, chosen
 
 
 def test_the_comparison_itself_can_fail() -> None:

@@ -62,9 +62,10 @@ def test_the_residual_keeps_its_headroom() -> None:
     formats = calibrate.choose_formats(folded, stats, config.quant)
     peaks: list[float] = []
 
-    def note(stage: str, value: np.ndarray) -> None:
+    def note(stage: str, value: np.ndarray) -> np.ndarray:
         if stage == "embed" or stage.endswith(("residual", "delta")):
             peaks.append(float(np.abs(value).max()))
+        return value
 
     forward(folded, tokens, note)
     fmt = formats["embed"]
@@ -212,7 +213,7 @@ def trained(
 
 def test_checkpoint_to_artefact_and_report(trained: Config) -> None:
     model, task = pipeline.load_trained(trained)
-    qm = pipeline.build(trained, model, task)
+    qm = pipeline.build(trained, model, task, *pipeline.prepare(trained, model, task))
     result = pipeline.report(trained, model, task, qm)
     qm.save(trained.build_dir / "quant", result)
     read = qmodel.load(trained.build_dir / "quant")
@@ -222,7 +223,7 @@ def test_checkpoint_to_artefact_and_report(trained: Config) -> None:
     text = pipeline.describe(result)
     assert "layers.0.ffn_hidden" in text
     assert "same argmax" in text
-    again = pipeline.build(trained, model, task)
+    again = pipeline.build(trained, model, task, *pipeline.prepare(trained, model, task))
     assert np.array_equal(again.layers[0].down.weight, qm.layers[0].down.weight)
 
 
