@@ -74,9 +74,10 @@ def _block(
     mid = gm.add_residual(x, block.finish_o(block.o(out)))
     record(trace, prefix + "attn_residual", mid)
     norm = _norm(gm, mid, gm.qm.eps_int, trace, prefix + "ffn_norm")
-    hidden = gm.activate(block.finish_up(block.up(mid), *norm))  # [B, T, F]
-    record(trace, prefix + "ffn_hidden", hidden)
-    end = gm.add_residual(mid, block.finish_down(block.down(hidden)))
+    hidden = gm.hidden(block, block.finish_up(block.up(mid), *norm))  # each [B, T, F]
+    for name, value in hidden.items():
+        record(trace, prefix + name, value)
+    end = gm.add_residual(mid, block.finish_down(block.down(hidden["ffn_hidden"])))
     record(trace, prefix + "ffn_residual", end)
     return end
 

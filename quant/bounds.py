@@ -71,7 +71,10 @@ def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo
     recip_k = recip_k_range(context, qm.quant["prob_bits"])
     yield StepInfo(f"{prefix}.attn_out", p_max, bound, layer.out_exponent, *recip_k)
     yield _linear_step(f"{prefix}.attn_residual", layer.o, act_max, (0, 0))
-    yield _linear_step(f"{prefix}.ffn_hidden", layer.up, RESIDUAL_MAX, norm_k)
+    if layer.gate is not None:
+        yield _linear_step(f"{prefix}.ffn_gate", layer.gate, RESIDUAL_MAX, norm_k)
+    up = "ffn_hidden" if layer.gate is None else "ffn_up"
+    yield _linear_step(f"{prefix}.{up}", layer.up, RESIDUAL_MAX, norm_k)
     yield _linear_step(f"{prefix}.ffn_residual", layer.down, act_max, (0, 0))
 
 
@@ -81,7 +84,7 @@ def validate(qm: QuantModel) -> None:
     for name, linear, shape in _linears(qm):
         _check_linear(name, linear, shape, qm.quant["weight_bits"])
     for index, layer in enumerate(qm.layers):
-        for name in ("scores_shift", "out_shift"):
+        for name in ("scores_shift", "out_shift", "hidden_shift"):
             _range(f"layers.{index}.{name}", getattr(layer, name), 0, ops.SHIFT_MAX)
     _range("eps_int", qm.eps_int, 1, 2**46)
     _check_tables(qm)
@@ -110,10 +113,17 @@ def _check_step(step: StepInfo) -> None:
 
 
 def _linears(qm: QuantModel) -> Iterator[tuple[str, Linear, tuple[int, int]]]:
+    from quant.qmodel import LINEARS
+
     d, f, v = (qm.config[name] for name in ("d_model", "d_ff", "vocab_size"))
     kv = qm.kv_heads * qm.d_head
     shapes = {"q": (d, d), "k": (kv, d), "v": (kv, d), "o": (d, d), "up": (f, d), "down": (d, f)}
+    if qm.config["activation"] == "swiglu":
+        shapes["gate"] = (f, d)
     for index, layer in enumerate(qm.layers):
+        for name in LINEARS:
+            if (getattr(layer, name) is not None) != (name in shapes):
+                raise UserError(f"layers.{index}.{name} does not fit the configuration; {REMEDY}")
         for name, shape in shapes.items():
             yield f"layers.{index}.{name}", getattr(layer, name), shape
     yield "head", qm.head, (v, d)
@@ -167,7 +177,7 @@ def _check_tables(qm: QuantModel) -> None:
         "sin": (angles, 1 << ops.ROTARY_FRAC),
     }
     wanted = {"rsqrt", "recip", "exp2", "gumbel"}
-    wanted |= {"bump"} if c["activation"] == "gelu" else set()
+    wanted |= {"bump"} if c["activation"] in tables.BUMPS else set()
     wanted |= {"cos", "sin"} if c["positions"] == "rotary" else set()
     for name, (shape, top) in expected.items():
         table = qm.tables.get(name)

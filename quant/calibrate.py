@@ -8,7 +8,7 @@ import numpy as np
 
 from configs.cli import UserError
 from configs.schema import QuantConfig
-from quant import ops
+from quant import ops, tables
 from quant.fold import Array, Folded
 from quant.folded import forward
 from quant.qformat import QFormat
@@ -111,12 +111,14 @@ def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dic
             formats[name + stage] = QFormat(width, frac)
         formats[name + "attn_scores"] = QFormat(16, quant.score_frac_bits)
         formats[name + "attn_probs"] = QFormat(quant.prob_bits, quant.prob_bits, False)
-        for stage in ("attn_out", "ffn_hidden"):
+        gated = folded.layers[index].gate is not None
+        for stage in ("attn_out", *(("ffn_gate", "ffn_up") if gated else ()), "ffn_hidden"):
             frac = best_frac(stats.sample(name + stage), stats.absmax[name + stage], quant.act_bits)
             formats[name + stage] = QFormat(quant.act_bits, frac)
         formats[name + "attn_residual"] = formats[name + "ffn_residual"] = residual
-    if folded.config.activation == "gelu":
-        _share_hidden(formats, folded.config.n_layers)
+    _share_bump(formats, folded, stats)
+    if folded.config.activation == "swiglu":
+        _reachable_hidden(formats, folded.config.n_layers)
     logit_frac = min(covering_frac(HEADROOM * stats.absmax["logits"], 16), LOGIT_FRAC_MAX)
     formats["logits"] = formats["noise"] = QFormat(16, logit_frac)
     formats["token"] = QFormat((len(folded.embed_tok) - 1).bit_length(), 0, False)
@@ -133,8 +135,29 @@ def _residual_absmax(folded: Folded, stats: Statistics) -> float:
     return max(largest + [float(np.abs(table).max()) for table in tables])
 
 
-def _share_hidden(formats: dict[str, QFormat], n_layers: int) -> None:
-    """All layers read one GELU table, so they share the widest range."""
-    names = [f"layers.{index}.ffn_hidden" for index in range(n_layers)]
-    widest = min((formats[name] for name in names), key=lambda fmt: fmt.frac)
-    formats |= dict.fromkeys(names, widest)
+def _share_bump(formats: dict[str, QFormat], folded: Folded, stats: Statistics) -> None:
+    """All layers read one table of their activation, if it has one, so they share the widest range.
+
+    The format is also that of the activation's input: silu(z) and Phi(z) z are small only where z
+    is far below 0, so the range reaches as far down as inputs and table do.
+    """
+    activation = folded.config.activation
+    if activation == "relu":
+        return
+    stage = "ffn_gate" if activation == "swiglu" else "ffn_hidden"
+    names = [f"layers.{index}.{stage}" for index in range(folded.config.n_layers)]
+    fracs = [formats[name].frac for name in names]
+    bits = formats[names[0]].bits
+    reach = min(tables.BUMPS[activation].reach, max(stats.absmax[f"{n}.z"] for n in names))
+    fracs.append(covering_frac(reach, bits))
+    formats |= dict.fromkeys(names, QFormat(bits, min(fracs)))
+
+
+def _reachable_hidden(formats: dict[str, QFormat], n_layers: int) -> None:
+    """SwiGLU's hidden layer is shifted right to its unit, so it is no finer than the product."""
+    for index in range(n_layers):
+        gate, up, hidden = (
+            formats[f"layers.{index}.ffn_{name}"] for name in ("gate", "up", "hidden")
+        )
+        frac = min(hidden.frac, gate.frac + up.frac)
+        formats[f"layers.{index}.ffn_hidden"] = QFormat(hidden.bits, frac)

@@ -41,6 +41,7 @@ class FoldedLayer:
     o: FoldedLinear
     up: FoldedLinear
     down: FoldedLinear
+    gate: FoldedLinear | None = None  # of SwiGLU: what `up` gives is multiplied with silu(gate)
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,18 @@ def _layer(params: dict[str, Array], config: ModelConfig, index: int) -> FoldedL
         parts[part] = _absorb_norm(linear, params, name + "attn_norm")
     factor = math.log2(math.e) / math.sqrt(config.d_head)
     parts["q"] = FoldedLinear(parts["q"].weight * factor, parts["q"].bias * factor)
+    up, gate = _absorb_norm(_linear(params, name + "ffn_up"), params, name + "ffn_norm"), None
+    if config.activation == "swiglu":
+        gate, up = (FoldedLinear(*pair) for pair in zip(*_halves(up), strict=True))
     return FoldedLayer(
         **parts,
         o=_writer(params, name + "attn_proj", config),
-        up=_absorb_norm(_linear(params, name + "ffn_up"), params, name + "ffn_norm"),
+        up=up,
         down=_writer(params, name + "ffn_down", config),
+        gate=gate,
     )
+
+
+def _halves(linear: FoldedLinear) -> tuple[list[Array], list[Array]]:
+    """Weights and biases of the first and of the second half of the outputs."""
+    return np.split(linear.weight, 2), np.split(linear.bias, 2)

@@ -7,10 +7,18 @@ from collections.abc import Callable
 import numpy as np
 
 from model.attention import share_heads
-from model.layers import gelu
+from model.gelu import gelu_exact_forward
+from model.layers import gelu, silu_forward
 from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
 
 Note = Callable[[str, Array], Array]
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": lambda z: np.maximum(z, 0),
+    "gelu": gelu,
+    "gelu_exact": lambda z: gelu_exact_forward(z)[0],
+    "silu": lambda z: silu_forward(z)[0],
+    "swiglu": lambda z: silu_forward(z)[0],  # of the gate
+}
 
 
 def forward(folded: Folded, tokens: Array, note: Note | None = None) -> Array:
@@ -21,7 +29,8 @@ def forward(folded: Folded, tokens: Array, note: Note | None = None) -> Array:
     sum, which is attn_recip. Of norms it sees the whole normalised row, which the integer machine
     never forms and nothing reads, and their factor as `<stage>.scalar`. Beyond the stages it sees
     `<stage>.acc` (the matrix product before scalar and bias), `<stage>.z` (q and k before rotation,
-    ffn_hidden before its activation) and `<stage>.delta` (what is added to the residual).
+    ffn_hidden, or of SwiGLU ffn_gate, before its activation) and `<stage>.delta` (what is added to
+    the residual).
     """
     note = note or _unchanged
     x = folded.embed_tok[tokens]  # [B, T, D]
@@ -94,8 +103,14 @@ def _rotate(z: Array) -> Array:
 
 def _ffn(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Array:
     scalar = _inverse_rms(folded, x, "ffn_norm", note)
-    z = note("ffn_hidden.z", _linear(layer.up, x, scalar, "ffn_hidden", note))
-    hidden = np.maximum(z, 0) if folded.config.activation == "relu" else gelu(z)
+    activation = ACTIVATIONS[folded.config.activation]
+    if layer.gate is None:
+        z = note("ffn_hidden.z", _linear(layer.up, x, scalar, "ffn_hidden", note))
+        hidden = activation(z)
+    else:
+        z = note("ffn_gate.z", _linear(layer.gate, x, scalar, "ffn_gate", note))
+        gate = note("ffn_gate", activation(z))
+        hidden = gate * note("ffn_up", _linear(layer.up, x, scalar, "ffn_up", note))
     hidden = note("ffn_hidden", hidden)
     delta = _linear(layer.down, hidden, 1.0, "ffn_residual", note)
     return note("ffn_residual", x + note("ffn_residual.delta", delta))

@@ -26,17 +26,20 @@ X_MAX = ops.limit(16)  # no input of a matrix step is larger
 class Block:
     """One layer made ready: exact matrices and requantizers."""
 
-    def __init__(self, qm: QuantModel, layer: Layer) -> None:
+    def __init__(self, qm: QuantModel, layer: Layer, prefix: str) -> None:
+        """prefix: "layers.0."."""
         qkv = [layer.q, layer.k, layer.v]
+        up = [layer.up] if layer.gate is None else [layer.gate, layer.up]
         weights = np.concatenate([linear.weight for linear in qkv])
         self.layer = layer
         self.qkv = exact.ConstantMatrix(weights, X_MAX)
         self.o = exact.ConstantMatrix(layer.o.weight, X_MAX)
-        self.up = exact.ConstantMatrix(layer.up.weight, X_MAX)
+        self.up = exact.ConstantMatrix(np.concatenate([part.weight for part in up]), X_MAX)
         self.down = exact.ConstantMatrix(layer.down.weight, X_MAX)
         self.finish_qkv = Requantizer.of(qkv)
         self.finish_o = Requantizer.of([layer.o])
-        self.finish_up = Requantizer.of([layer.up])
+        self.finish_up = Requantizer.of(up)
+        self.hidden_bits = qm.formats[prefix + "ffn_hidden"].bits
         self.finish_down = Requantizer.of([layer.down])
         self.finish_scores = Requantizer.uniform(layer.scores_shift, layer.scores_exponent, 16)
         self.finish_out = Requantizer.uniform(
@@ -62,7 +65,7 @@ class GoldenModel:
         self.qm = qm
         self.context, self.d_head = qm.config["context"], qm.d_head
         self.n_heads, self.kv_heads = qm.config["n_heads"], qm.kv_heads
-        self.blocks = [Block(qm, layer) for layer in qm.layers]
+        self.blocks = [Block(qm, layer, f"layers.{i}.") for i, layer in enumerate(qm.layers)]
         self.head = exact.ConstantMatrix(qm.head.weight, X_MAX)
         self.finish_head = Requantizer.of([qm.head])
         self.embed_tok = qm.embed_tok.astype(np.int64)
@@ -146,8 +149,9 @@ class GoldenModel:
         out = block.finish_out(values.mix(probs), recip[:, :1], recip[:, 1:]).reshape(-1)  # [D]
         mid = self.add_residual(x, block.finish_o(block.o(out)))  # [D]
         ffn_norm = self._norm_scalar(mid, self.qm.eps_int)
-        hidden = self.activate(block.finish_up(block.up(mid), *ffn_norm))  # [F]
-        end = self.add_residual(mid, block.finish_down(block.down(hidden)))  # [D]
+        hidden = self.hidden(block, block.finish_up(block.up(mid), *ffn_norm))  # each [F]
+        down = block.finish_down(block.down(hidden["ffn_hidden"]))
+        end = self.add_residual(mid, down)  # [D]
         if record is not None:
             stages = {
                 "attn_norm": np.array(attn_norm),
@@ -160,7 +164,7 @@ class GoldenModel:
                 "attn_out": out,
                 "attn_residual": mid,
                 "ffn_norm": np.array(ffn_norm),
-                "ffn_hidden": hidden,
+                **hidden,
                 "ffn_residual": end,
             }
             record |= {f"layers.{index}.{name}": value for name, value in stages.items()}
@@ -188,6 +192,14 @@ class GoldenModel:
         distance = scores.max(axis=-1, keepdims=True) - scores
         np.minimum(distance, len(self.exp2) - 1, out=distance)
         return self.exp2.take(distance)
+
+    def hidden(self, block: Block, z: Array) -> dict[str, Array]:
+        """Stages from the up-step's output z, of SwiGLU gate and up [..., 2F], to ffn_hidden."""
+        if block.layer.gate is None:
+            return {"ffn_hidden": self.activate(z)}
+        gate, up = self.activate(z[..., : z.shape[-1] // 2]), z[..., z.shape[-1] // 2 :]
+        product = ops.gated(gate, up, block.layer.hidden_shift, block.hidden_bits)
+        return {"ffn_gate": gate, "ffn_up": up, "ffn_hidden": product}
 
     def activate(self, z: Array) -> Array:
         """The activation of the FFN's hidden layer."""

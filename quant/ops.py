@@ -121,10 +121,15 @@ def relu(z: Ints) -> Ints:
 
 
 def gelu(z: Ints, bump: Ints, bump_shift: int) -> Ints:
-    """ReLU minus the even bump relu(x) - gelu(x), from a table [256] over |z|."""
+    """ReLU minus the even bump relu(x) - gelu(x), from a table [256] over |z|; SiLU the same."""
     z = ints(z)
     cell = np.minimum(np.abs(z) >> bump_shift, 255)
     return np.maximum(z, 0) - ints(bump)[cell]
+
+
+def gated(gate: Ints, up: Ints, shift: int, bits: int) -> Ints:
+    """SwiGLU's hidden layer: SAT_b(SHR(gate * up, shift)), gate after its activation."""
+    return sat(shr(ints(gate) * ints(up), shift), bits)
 
 
 def rotate(z: Ints, cos: Ints, sin: Ints, bits: int) -> Ints:

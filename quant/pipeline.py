@@ -25,7 +25,6 @@ def check_supported(model: ModelConfig) -> None:
     quantised = {
         "kind": ("decoder",),
         "norm_position": ("pre",),
-        "activation": ("relu", "gelu"),
     }
     for option, values in quantised.items():
         value = getattr(model, option)

@@ -42,7 +42,10 @@ class Linear:
 
 @dataclass(frozen=True)
 class Layer:
-    """One block: six matrix steps with weights, and the two whose matrix is the KV cache."""
+    """One block: six matrix steps with weights, and the two whose matrix is the KV cache.
+
+    SwiGLU has a seventh, `gate`: hidden = SAT(SHR(act(gate) * up, hidden_shift)).
+    """
 
     q: Linear
     k: Linear
@@ -54,14 +57,17 @@ class Layer:
     scores_exponent: int
     out_shift: int
     out_exponent: int
+    gate: Linear | None = None
+    hidden_shift: int = 0
 
 
-LINEARS = ("q", "k", "v", "o", "up", "down")
+LINEARS = ("q", "k", "v", "o", "up", "down", "gate")
 LAYER_INTS = (
     "scores_shift",
     "scores_exponent",
     "out_shift",
     "out_exponent",
+    "hidden_shift",
 )
 
 

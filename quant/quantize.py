@@ -23,6 +23,7 @@ STAGES = {  # of each part of a layer: the stage that it writes, and the one tha
     "up": ("ffn_hidden", "ffn_norm"),
     "down": ("ffn_residual", "ffn_hidden"),
 }
+GATED = {"gate": ("ffn_gate", "ffn_norm"), "up": ("ffn_up", "ffn_norm")}  # of SwiGLU
 
 
 def quantize(
@@ -114,6 +115,7 @@ class _Quantizer:
         frac = {stage: self.formats[name + stage].frac for stage in ("q", "k", "v", "attn_out")}
         in_fracs = dict.fromkeys(LINEARS, self.residual_frac)
         in_fracs |= {"o": frac["attn_out"], "down": self.formats[name + "ffn_hidden"].frac}
+        gated = self.folded.layers[index].gate is not None
         linears = {
             part: self._linear(
                 name + stage,
@@ -122,7 +124,7 @@ class _Quantizer:
                 in_fracs[part],
                 normed=reads.endswith("_norm"),
             )
-            for part, (stage, reads) in STAGES.items()
+            for part, (stage, reads) in (STAGES | (GATED if gated else {})).items()
         }
         scores = self._cache_step(name + "attn_scores", name + "attn_scores", frac["q"] + frac["k"])
         out = self._cache_step(name + "attn_out", name + "attn_out.acc", frac["v"], probs=True)
@@ -132,7 +134,13 @@ class _Quantizer:
             scores_exponent=scores[1],
             out_shift=out[0],
             out_exponent=out[1],
+            hidden_shift=self._hidden_shift(name) if gated else 0,
         )
+
+    def _hidden_shift(self, name: str) -> int:
+        """From the unit of gate times up to that of the hidden layer, which is never finer."""
+        fracs = [self.formats[name + stage].frac for stage in ("ffn_gate", "ffn_up", "ffn_hidden")]
+        return fracs[0] + fracs[1] - fracs[2]
 
     def _cache_step(
         self, name: str, acc: str, acc_frac: int, probs: bool = False
@@ -157,6 +165,7 @@ class _Quantizer:
         readers = [
             head,
             *(getattr(layer, part) for layer in layers for part in ("q", "k", "v", "up")),
+            *(layer.gate for layer in layers if layer.gate is not None),
         ]
         d_model = self.folded.config.d_model
         eps = math.floor(self.folded.eps * d_model * 4.0**self.residual_frac + 0.5)
@@ -166,10 +175,11 @@ class _Quantizer:
     def _tables(self) -> tuple[int, dict[str, np.ndarray | None]]:
         config, quant = self.folded.config, self.quant
         shift, bump, cos, sin = 0, None, None, None
-        if config.activation == "gelu":
-            hidden = self.formats["layers.0.ffn_hidden"]
-            shift = tables.bump_shift(hidden.bits, hidden.frac)
-            bump = tables.bump_table(hidden.frac, shift)
+        if kind := tables.BUMPS.get(config.activation):
+            gated = config.activation == "swiglu"
+            hidden = self.formats["layers.0.ffn_gate" if gated else "layers.0.ffn_hidden"]
+            shift = tables.bump_shift(hidden.bits, hidden.frac, kind.reach)
+            bump = tables.bump_table(hidden.frac, shift, kind.function)
         if config.positions == "rotary":
             cos, sin = tables.rotary_tables(config.context, config.d_head)
         constants = {

@@ -5,7 +5,8 @@
   alike. So keys are centred, and their channels get one range.
 - v/o: the same for values; a constant added to all values comes out of the softmax as it went in,
   and is taken off in the bias of o.
-- up/down (ReLU only, which commutes with positive scales): each row of up fills its 8 bits.
+- up/down (ReLU, which commutes with positive scales, and SwiGLU, whose up is only multiplied): each
+  row of up fills its 8 bits.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ def smooth(folded: Folded, stats: Statistics) -> Folded:
         name = f"layers.{index}."
         layer = _keys(layer, *stats.channel_range(name + "k"), folded.config)
         layer = _values(layer, *stats.channel_range(name + "v"), folded.config)
-        if folded.config.activation == "relu":
-            layer = _hidden(layer, stats.channel_range(name + "ffn_hidden")[1])
+        if folded.config.activation in ("relu", "swiglu"):
+            low, high = stats.channel_range(name + "ffn_hidden")
+            layer = _hidden(layer, np.maximum(-low, high))
         layers.append(layer)
     return replace(folded, layers=tuple(layers))
 

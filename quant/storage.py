@@ -38,6 +38,7 @@ def _named_linears(qm: QuantModel) -> dict[str, Linear]:
         f"layers.{index}.{name}": getattr(layer, name)
         for index, layer in enumerate(qm.layers)
         for name in LINEARS
+        if getattr(layer, name) is not None
     }
     return {**named, "head": qm.head}
 
@@ -119,7 +120,8 @@ def _build(document: dict[str, Any], arrays: dict[str, np.ndarray]) -> QuantMode
         return Linear(**parts, **document["linears"][name])
 
     def linears(index: int) -> dict[str, Any]:
-        return {name: linear(f"layers.{index}.{name}") for name in LINEARS}
+        names = {name: f"layers.{index}.{name}" for name in LINEARS}
+        return {part: linear(name) for part, name in names.items() if name in document["linears"]}
 
     layers = tuple(
         Layer(**linears(index), **integers) for index, integers in enumerate(document["layers"])

@@ -6,6 +6,8 @@ The formulas are those of `docs/numerics.md`; the tests recompute each entry in 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -60,21 +62,46 @@ def gelu(x: float) -> float:
     return 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
-def bump_shift(bits: int, frac: int) -> int:
-    """Smallest shift whose 256 cells cover 4.0 real, or all magnitudes of the format."""
-    reach = min(4 << frac if frac >= 0 else 1, 1 << (bits - 1))
-    return max(0, (reach - 1).bit_length() - 8)
+def gelu_exact(x: float) -> float:
+    """GELU as it is defined: x Phi(x)."""
+    return 0.5 * x * (1 + math.erf(x / math.sqrt(2)))
 
 
-def bump_table(frac: int, shift: int) -> np.ndarray:
-    """[256] in hidden units: relu(x) - gelu(x) in the middle of the 2^shift codes of a cell.
+def silu(x: float) -> float:
+    """x / (1 + e^-x) (arXiv 1702.03118)."""
+    return x / (1 + math.exp(-x))
 
-    Cell 0 is 0, so that gelu(0) = 0: lanes that pad a tile stay 0.
+
+class Bump(NamedTuple):
+    """An activation whose difference from ReLU is even, and where that has become small."""
+
+    function: Callable[[float], float]
+    reach: int
+
+
+BUMPS = {
+    "gelu": Bump(gelu, 4),
+    "gelu_exact": Bump(gelu_exact, 4),
+    "silu": Bump(silu, 8),
+    "swiglu": Bump(silu, 8),
+}
+
+
+def bump_shift(bits: int, frac: int, reach: int = 4) -> int:
+    """Smallest shift whose 256 cells cover `reach` real, or all magnitudes of the format."""
+    codes = min(reach << frac if frac >= 0 else 1, 1 << (bits - 1))
+    return max(0, (codes - 1).bit_length() - 8)
+
+
+def bump_table(frac: int, shift: int, function: Callable[[float], float] = gelu) -> np.ndarray:
+    """[256] in hidden units: relu(x) - function(x) in the middle of the 2^shift codes of a cell.
+
+    Cell 0 is 0, so that function(0) = 0: lanes that pad a tile stay 0.
     """
     values = [0.0]
     for i in range(1, BUMP_SIZE):
         x = (i * 2**shift + (2**shift - 1) / 2) * 2.0**-frac
-        values.append((x - gelu(x)) * 2.0**frac)
+        values.append((x - function(x)) * 2.0**frac)
     return _rounded(values)
 
 

@@ -1,9 +1,9 @@
-// One lane of the activation function: ReLU, or GELU as ReLU minus a bump read from a table.
+// One lane of the activation function: ReLU; GELU or SiLU as ReLU minus a bump read from a table.
 //
 //   Bump = 0: h = max(z, 0);   Bump = 1: h = max(z, 0) - BUMP[min(|z| >> BumpShift, 255)]
 //   act_i = 0 passes z through.
 //
-// Parameters: Bump       0: ReLU, 1: GELU
+// Parameters: Bump       0: ReLU, 1: ReLU minus the table
 //             BumpShift  right shift from |z| to a table index, 0..15
 //             BumpW      width of a table entry in bits, <= 15
 // Formats:    z, h two's complement, 16 bits; table unsigned, in units of h

@@ -63,7 +63,7 @@ def test_more_tokens_than_the_streams_carry(size: int, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", [{"n_kv_heads": 1}], ids=str)
+@pytest.mark.parametrize("change", [{"n_kv_heads": 1}, {"activation": "swiglu"}], ids=str)
 def test_parts_that_the_hardware_does_not_have(change: dict, tmp_path: Path) -> None:
     (option, value), what = next(iter(change.items())), case("4x4", "16 2 1 32 8")
     qm = random_model(case("4x4", "16 2 1 32 8", **change).config(), 1, vocab_size=29)

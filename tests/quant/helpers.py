@@ -20,10 +20,14 @@ OPTIONS = {
 ALL_KINDS = [
     dict(zip(OPTIONS, values, strict=True)) for values in itertools.product(*OPTIONS.values())
 ]
-GROUPED = [  # fewer heads of keys and values than of queries
+MORE_KINDS = [  # fewer heads of keys and values than of queries, and activations by a table
     {"n_heads": 6, "n_kv_heads": 2, "positions": "rotary"},
     {"n_heads": 6, "n_kv_heads": 3, "norm": "layernorm", "activation": "gelu"},
     {"n_kv_heads": 1, "positions": "sinusoidal", "bias": False},
+    {"activation": "gelu_exact", "positions": "rotary", "n_heads": 6},
+    {"activation": "silu", "norm": "layernorm"},
+    {"activation": "swiglu", "tied_head": False},
+    {"activation": "swiglu", "n_heads": 6, "n_kv_heads": 2, "positions": "rotary", "bias": False},
 ]
 
 

@@ -144,6 +144,12 @@ class Machine:
         z = self.linear(layer.up, keep["attn_residual"], keep["ffn_norm"])
         if self.c["activation"] == "relu":
             keep["ffn_hidden"] = [v if v > 0 else 0 for v in z]
+        elif self.c["activation"] == "swiglu":
+            gate = self.linear(layer.gate, keep["attn_residual"], keep["ffn_norm"])
+            keep["ffn_gate"] = [gelu(v, self.t["bump"], self.qm.bump_shift) for v in gate]
+            keep["ffn_up"], products = z, zip(keep["ffn_gate"], z, strict=True)
+            bits = self.q["act_bits"]
+            keep["ffn_hidden"] = [sat(shr(a * b, layer.hidden_shift), bits) for a, b in products]
         else:
             keep["ffn_hidden"] = [gelu(v, self.t["bump"], self.qm.bump_shift) for v in z]
         delta = self.linear(layer.down, keep["ffn_hidden"])

@@ -15,7 +15,7 @@ from quant import ops, qmodel
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.random import random_model
-from tests.quant.helpers import ALL_KINDS, GROUPED, kind_name, small
+from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
 
 VOCAB = 11
 
@@ -25,7 +25,7 @@ def qm() -> QuantModel:
     return random_model(small(), 1, VOCAB)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS[::7] + GROUPED, ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS[::7] + MORE_KINDS, ids=kind_name)
 def test_round_trip(kind: dict, tmp_path: Path) -> None:
     written = random_model(small(**kind), 2, VOCAB)
     written.save(tmp_path / "quant", {"note": 1})
@@ -94,6 +94,13 @@ def with_layer(qm: QuantModel, part: str, **changes: object) -> QuantModel:
     return dataclasses.replace(qm, layers=(qm.layers[0], layer))
 
 
+def with_field(qm: QuantModel, **changes: object) -> QuantModel:
+    """`qm` with fields of layer 1 changed."""
+    return dataclasses.replace(
+        qm, layers=(qm.layers[0], dataclasses.replace(qm.layers[1], **changes))
+    )
+
+
 def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
     up = qm.layers[1].up
     shift = up.shift.copy()
@@ -113,6 +120,14 @@ def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
         (dataclasses.replace(qm, tables=qm.tables | {"recip": qm.tables["recip"][:9]}), "recip"),
         (dataclasses.replace(qm, stop_token=VOCAB), "stop_token"),
     ]  # fmt: skip
+    gated = random_model(small(activation="swiglu"), 1, VOCAB)
+    bad += [
+        (with_layer(gated, "gate", shift=shift), "layers.1.gate.shift"),
+        (with_layer(gated, "gate", exponent=60), "layers.1.ffn_gate: the scaling shift"),
+        (with_field(gated, gate=None), "layers.1.gate does not fit"),
+        (with_field(qm, gate=up), "layers.1.gate does not fit"),
+        (with_field(gated, hidden_shift=32), "layers.1.hidden_shift"),
+    ]
     for model, name in bad:
         with pytest.raises(UserError, match=name):
             model.validate()

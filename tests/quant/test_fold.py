@@ -13,7 +13,7 @@ from quant.fold import fold
 from quant.folded import forward
 from quant.random import random_params
 from quant.smooth import smooth
-from tests.quant.helpers import ALL_KINDS, GROUPED, kind_name, small
+from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
 
 VOCAB = 13
 TOLERANCE = 1e-5
@@ -27,7 +27,7 @@ def setting(kind: dict, seed: int = 8):
     return config, params, tokens, transformer.forward(params, tokens, config.model)
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS + GROUPED, ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS + MORE_KINDS, ids=kind_name)
 def test_folding_is_exact(kind: dict) -> None:
     config, params, tokens, want = setting(kind)
     got = forward(fold(params, config.model), tokens)
@@ -35,7 +35,7 @@ def test_folding_is_exact(kind: dict) -> None:
     assert np.ptp(want) > 1
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS + GROUPED, ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS + MORE_KINDS, ids=kind_name)
 def test_smoothing_is_exact_and_evens_out_the_cache(kind: dict) -> None:
     config, params, tokens, want = setting(kind)
     folded = fold(params, config.model)

@@ -16,7 +16,7 @@ from quant.random import random_model
 from quant.requantizer import Requantizer
 from quant.sampler import NoiseSource
 from tests.quant import plain
-from tests.quant.helpers import ALL_KINDS, GROUPED, first_difference, kind_name, small
+from tests.quant.helpers import ALL_KINDS, MORE_KINDS, first_difference, kind_name, small
 
 VOCAB = 11
 FORMATS = [
@@ -42,9 +42,9 @@ def run_both(plain_qm: QuantModel, golden_qm: QuantModel, seed: int) -> str | No
     return None
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS + GROUPED, ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS + MORE_KINDS, ids=kind_name)
 def test_every_stage_equals_the_plain_machine(kind: dict) -> None:
-    seed = (ALL_KINDS + GROUPED).index(kind)
+    seed = (ALL_KINDS + MORE_KINDS).index(kind)
     qm = random_model(small(**kind), seed, VOCAB)
     assert run_both(qm, qm, seed) is None
 
@@ -111,7 +111,7 @@ def test_one_altered_number_is_found(place: str) -> None:
     assert ("attn_norm" if place == "table" else "layers.1.v") in found
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS[::5] + GROUPED, ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS[::5] + MORE_KINDS, ids=kind_name)
 def test_batch_equals_incremental(kind: dict) -> None:
     qm = random_model(small(**kind), 21, VOCAB)
     golden = GoldenModel(qm)

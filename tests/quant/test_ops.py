@@ -55,6 +55,13 @@ def test_sat_is_symmetric(bits: int) -> None:
     same(ops.sat(np.array(x), bits), [plain.sat(v, bits) for v in x])
 
 
+@pytest.mark.parametrize("shift", [0, 1, 5])
+def test_gated_on_all_6_bit_pairs(shift: int) -> None:
+    pairs = list(itertools.product(range(-31, 32), repeat=2))
+    gate, up = np.array(pairs).T
+    same(ops.gated(gate, up, shift, 6), [plain.sat(plain.shr(a * b, shift), 6) for a, b in pairs])
+
+
 def test_floats_are_refused() -> None:
     for function in (lambda x: ops.shr(x, 1), lambda x: ops.sat(x, 8), ops.relu, ops.argmax):
         with pytest.raises(TypeError, match="integers expected"):

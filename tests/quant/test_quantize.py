@@ -22,14 +22,14 @@ from quant.qformat import QFormat
 from quant.quantize import encode_bias, quantize
 from quant.random import random_model, random_params
 from tests.model.helpers import question_config
-from tests.quant.helpers import ALL_KINDS, GROUPED, kind_name, small
+from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
 
 VOCAB = 11
 TOKENIZER = {"kind": "word", "vocab": [f"t{i}" for i in range(VOCAB)]}
 WIDE = {"act_bits": 16, "kv_bits": 16, "score_frac_bits": 8, "prob_bits": 15}
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS[::3] + GROUPED, ids=kind_name)
+@pytest.mark.parametrize("kind", ALL_KINDS[::3] + MORE_KINDS, ids=kind_name)
 def test_integers_follow_the_float_model(kind: dict) -> None:
     config = small(WIDE, **kind)
     params = random_params(config, 31, VOCAB)
@@ -37,7 +37,8 @@ def test_integers_follow_the_float_model(kind: dict) -> None:
     tokens = np.random.default_rng(31).integers(0, VOCAB, (20, 9))
     real = transformer.forward(params, tokens, config.model)
     error = golden.forward(tokens) / 2.0**golden.qm.logit_frac - real
-    assert error.std() < 0.03 * real.std()
+    limit = 0.1 if config.model.activation == "swiglu" else 0.03  # a product adds both errors
+    assert error.std() < limit * real.std()
 
 
 def test_more_bits_are_closer() -> None:

@@ -72,23 +72,46 @@ def test_gumbel_of_the_last_octave_continues_the_one_before() -> None:
     assert abs(step[-1] - 1024 * np.log(2)) < 2
 
 
+def _gelu(x: Decimal) -> Decimal:
+    y = (2 / PI).sqrt() * (x + D("0.044715") * x**3)
+    grown, shrunk = y.exp(), (-y).exp()
+    return x * (1 + (grown - shrunk) / (grown + shrunk)) / 2
+
+
+def _gelu_exact(x: Decimal) -> Decimal:
+    """The power series of the normal distribution (A&S 26.2.11), for x not beyond 8."""
+    total, term, n = D(0), x, 1
+    while term > D("1e-40"):
+        total, n = total + term, n + 2
+        term = term * x * x / n
+    return x * (D("0.5") + total * (-x * x / 2).exp() / (2 * PI).sqrt()) if x < 8 else x
+
+
+def _silu(x: Decimal) -> Decimal:
+    return x / (1 + (-x).exp())
+
+
 @pytest.mark.parametrize(("bits", "frac"), [(8, 4), (12, 8), (12, 11), (12, 5), (16, 12)])
-def test_bump(bits: int, frac: int) -> None:
-    shift = tables.bump_shift(bits, frac)
+@pytest.mark.parametrize(
+    ("activation", "reach", "function"),
+    [("gelu", 4, _gelu), ("gelu_exact", 4, _gelu_exact), ("silu", 8, _silu), ("swiglu", 8, _silu)],
+)
+def test_bump(
+    activation: str, reach: int, function: Callable[[Decimal], Decimal], bits: int, frac: int
+) -> None:
+    kind = tables.BUMPS[activation]
+    shift = tables.bump_shift(bits, frac, kind.reach)
     covered = 256 << shift
-    assert covered >= min(4 * 2**frac, 2 ** (bits - 1))
+    assert covered >= min(reach * 2**frac, 2 ** (bits - 1))
 
     def value(cell: int) -> Decimal:
         if cell == 0:  # gelu(0) = 0
             return D(0)
         codes = range(cell << shift, (cell + 1) << shift)
         x = D(codes[0] + codes[-1]) / 2 / 2**frac
-        y = (2 / PI).sqrt() * (x + D("0.044715") * x**3)
-        grown, shrunk = y.exp(), (-y).exp()
-        tanh = (grown - shrunk) / (grown + shrunk)
-        return (x - x * (1 + tanh) / 2) * 2**frac
+        return (x - function(x)) * 2**frac
 
-    table = tables.bump_table(frac, shift)
+    table = tables.bump_table(frac, shift, kind.function)
     assert len(table) == 256
     assert table.min() >= 0
     check(table, value)

@@ -28,7 +28,7 @@ class Case:
 RMS = {"norm": "rmsnorm"}
 LAYERNORM = {"norm": "layernorm", "bias": True}
 LEARNED, ROTARY, SINUS = ({"positions": p} for p in ("learned", "rotary", "sinusoidal"))
-RELU, GELU = {"activation": "relu"}, {"activation": "gelu"}
+RELU, GELU, SILU = ({"activation": a} for a in ("relu", "gelu", "silu"))
 
 QUICK = [
     Case(
@@ -50,7 +50,7 @@ QUICK = [
         LAYERNORM | SINUS | RELU | {"d_model": 20, "n_heads": 1, "n_layers": 3, "d_ff": 28},
     ),
     Case("thirds", 4, 12, 13, RMS | LEARNED | RELU | {"d_model": 36, "n_heads": 3, "context": 7}),
-    Case("odd_heads", 2, 2, 5, RMS | LEARNED | GELU | {"d_model": 15, "n_heads": 3, "context": 6}),
+    Case("odd_heads", 2, 2, 5, RMS | LEARNED | SILU | {"d_model": 15, "n_heads": 3, "context": 6}),
     Case(
         "narrow_numbers",
         4,
