@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from configs import widths
+
 CONFIG_DIR = Path(__file__).parent
 BUILD_DIR = CONFIG_DIR.parent / "build"
 
@@ -173,11 +175,16 @@ class TrainConfig(Section):
 class QuantConfig(Section):
     """Number formats of the integer model; `docs/numerics.md` is the specification."""
 
-    weight_bits: int = Field(8, ge=2, le=8)
+    LATER = ("residual_bits", "bits")
+    weight_bits: int = Field(8, ge=2, le=8, description="2: ternary")
     act_bits: int = Field(12, ge=8, le=16)
     kv_bits: int = Field(8, ge=4, le=16)
+    residual_bits: int = Field(16, ge=12, le=16)
     score_frac_bits: int = Field(5, ge=2, le=8)
     prob_bits: int = Field(12, ge=6, le=15)
+    bits: dict[str, int] = Field(
+        {}, description="overrides by name (configs/widths.py), * for any part; the last one wins"
+    )
     calibration_windows: int = Field(64, ge=1)
 
 
@@ -221,6 +228,7 @@ class Config(Section):
                 f"{self.model.context}"
             )
         self._kind_fits_task()
+        widths.check(self.quant, self.model)
         return self
 
     def _kind_fits_task(self) -> None:

@@ -28,9 +28,12 @@ def stage_inputs(config: schema.Config) -> dict[str, dict[str, Any]]:
         if not path.is_file():
             raise cli.UserError(f"no text '{text}': TEXT= takes a UTF-8 file")
         train["text_sha256"] = files.sha256(path)
+    quant: dict[str, Any] = {"quant": config.quant.model_dump(), "prompt": prompt}
+    if config.quant.bits:  # their order counts, and the file is sorted
+        quant["bits"] = list(config.quant.bits.items())
     return {
         "train": train,
-        "quant": {"quant": config.quant.model_dump(), "prompt": prompt},
+        "quant": quant,
         "rtl": config.hardware.model_dump(),
     }
 

@@ -13,7 +13,6 @@ from functools import cached_property
 from configs.cli import UserError
 from quant.qmodel import QuantModel
 
-ACT_W = 16  # operand bits of the array: the residual stream is the widest operand
 MIN_ACC_W = 24  # what requant_lane needs at least
 SERIAL_PASSES = 4  # cycles that the squares or the rotation of a tile may take
 SOFTMAX_SLOTS = 8  # heads in flight at most: the scores of the next run during a softmax

@@ -146,12 +146,12 @@ def program_rom(
     return Rom(name, lsb, tuple(words), about), fields
 
 
-def embedding_words(table: np.ndarray, g: Geometry) -> tuple[int, ...]:
-    """Rows of d_model entries, padded to whole tiles of 16-bit lanes."""
+def embedding_words(table: np.ndarray, g: Geometry, bits: int) -> tuple[int, ...]:
+    """Rows of d_model entries, padded to whole tiles of lanes of `bits` bits."""
     tiles = g.tiles(g.d_model)
     padded = np.zeros((len(table), tiles * g.cols), np.int64)
     padded[:, : g.d_model] = table
-    return pack_rows(padded.reshape(-1, g.cols), 16)
+    return pack_rows(padded.reshape(-1, g.cols), bits)
 
 
 def rotary_words(table: np.ndarray, g: Geometry) -> tuple[int, ...]:

@@ -200,7 +200,7 @@ class Builder:
                 scalar=SCALAR["recip"],
                 head=head % g.slots,
                 exponent=layer.out_exponent,
-                bits=self.qm.quant["act_bits"],
+                bits=self.qm.formats[f"{prefix}.attn_out"].bits,
                 dest=DEST["operand"],
                 lanes=((1 << (high - low)) - 1) << low,
                 dst_word=g.operand_words["attn"] + tile // g.groups,

@@ -8,7 +8,7 @@ from export import geometry as geo
 from export import memory, program, validate
 from export.geometry import Geometry, width
 from export.memory import Field, Rom
-from quant.qmodel import QuantModel
+from quant.qmodel import LINEARS, QuantModel
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,25 @@ def traces(p: dict[str, int]) -> list[tuple[str, int]]:
     ]
 
 
+def weight_width(qm: QuantModel) -> int:
+    """The widest weights: all steps share the weight ROMs."""
+    linears = [getattr(layer, part) for layer in qm.layers for part in LINEARS]
+    return max(linear.weight_bits for linear in [*linears, qm.head] if linear is not None)
+
+
+def kv_width(qm: QuantModel) -> int:
+    """The widest keys and values: all layers share the KV banks."""
+    return max(part.out_bits for layer in qm.layers for part in (layer.k, layer.v))
+
+
+def operand_width(qm: QuantModel) -> int:
+    """The widest operand of the array; probabilities are unsigned and need a sign bit more."""
+    stages = ("q", "attn_out", "ffn_hidden")
+    names = [f"layers.{index}.{stage}" for index in range(len(qm.layers)) for stage in stages]
+    acts = [qm.formats[name].bits for name in names]
+    return max(qm.residual_bits, qm.quant["prob_bits"] + 1, *acts)
+
+
 def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[str, int]:
     """Every module parameter of the machine, by the name that the RTL gives it."""
     quant = qm.quant
@@ -106,8 +125,10 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
     bump = qm.tables["bump"]
     weight_addr_w, kv_addr_w = width(builder.weight_words), width(g.kv_depth)
     x_tiles, score_tiles, logit_tiles = g.tiles(g.d_model), g.tiles(g.context), g.tiles(g.vocab)
-    square_sum = g.d_model * (2**15 - 1) ** 2 + qm.eps_int
-    product_w = geo.ACT_W + max(quant["weight_bits"], quant["kv_bits"])
+    residual_w = qm.residual_bits
+    square_sum = g.d_model * (2 ** (residual_w - 1) - 1) ** 2 + qm.eps_int
+    act_w, weight_w, kv_w = operand_width(qm), weight_width(qm), kv_width(qm)
+    product_w = act_w + max(weight_w, kv_w)
     recip_wait = softmax_latency(g.cols) - g.dependent_latency
     return {
         "Rows": g.rows,
@@ -118,10 +139,11 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "GroupW": width(g.groups),
         "RowW": width(g.rows),
         "ColW": width(g.cols),
-        "ActW": geo.ACT_W,
+        "ActW": act_w,
+        "ResidualW": residual_w,
         "ProbW": quant["prob_bits"],
-        "WeightW": quant["weight_bits"],
-        "KvW": quant["kv_bits"],
+        "WeightW": weight_w,
+        "KvW": kv_w,
         "AccW": max(qm.acc_bits(), geo.MIN_ACC_W, product_w),
         "BiasW": memory.signed_bits(biases),
         "StepW": width(len(builder.steps) + 1),
@@ -157,7 +179,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "HasPos": int(not g.rotary),
         "NormPasses": g.norm_passes,
         "NormWait": g.norm_wait,
-        "NormSumW": max(square_sum.bit_length(), 31 + width(g.cols)),
+        "NormSumW": max(square_sum.bit_length(), 2 * residual_w - 1 + width(g.cols)),
         "Eps": qm.eps_int,
         "Bump": int(bump is not None),
         "BumpShift": qm.bump_shift,
@@ -202,7 +224,9 @@ def build(qm: QuantModel, rows: int, cols: int) -> Spec:
     bias = Rom(
         "rom_bias", g.cols * p["BiasW"], memory.pack_rows(biases, p["BiasW"]), "biases, guard units"
     )
-    tok = Rom("rom_tok", g.cols * 16, memory.embedding_words(qm.embed_tok, g), "token embedding")
+    res_w = p["ResidualW"]
+    tok_words = memory.embedding_words(qm.embed_tok, g, res_w)
+    tok = Rom("rom_tok", g.cols * res_w, tok_words, "token embedding")
     tables = {rom.name: rom for rom in memory.table_roms(qm, p["BumpW"])}
     instances = [
         single(issue, "issue_step", "issue_word", p["StepW"]),
@@ -231,7 +255,8 @@ def build(qm: QuantModel, rows: int, cols: int) -> Spec:
         absent.append("pos_data")
     else:
         assert qm.embed_pos is not None
-        pos = Rom("rom_pos", g.cols * 16, memory.embedding_words(qm.embed_pos, g), "positions")
+        pos_words = memory.embedding_words(qm.embed_pos, g, res_w)
+        pos = Rom("rom_pos", g.cols * res_w, pos_words, "positions")
         roms.append(pos)
         instances.append(single(pos, "pos_addr", "pos_data"))
         absent += ["cos_data", "sin_data"]

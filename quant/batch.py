@@ -41,7 +41,7 @@ def forward(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None = None) -> 
 
 def _chunk(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None) -> np.ndarray:
     positions = None if gm.embed_pos is None else gm.embed_pos[: tokens.shape[1]]
-    x = ops.embed(gm.embed_tok[tokens], positions)  # [B, T, D]
+    x = ops.embed(gm.embed_tok[tokens], positions, gm.qm.residual_bits)  # [B, T, D]
     record(trace, "embed", x)
     for index, block in enumerate(gm.blocks):
         x = _block(gm, block, x, trace, f"layers.{index}.")
@@ -88,7 +88,7 @@ def _attention(
     """attn_out [B, T, D] of fused q, k, v [B, T, D + 2 G d_head]."""
     b, t, _ = qkv.shape
     q, k, v = (part.swapaxes(1, 2) for part in gm.split_heads(qkv))  # [B, H or G, T, d_head]
-    q, k = gm.rotate(q, k, slice(0, t))
+    q, k = gm.rotate(block, q, k, slice(0, t))
     all_k, all_v = (part.repeat(gm.n_heads // gm.kv_heads, axis=1) for part in (k, v))
     bound = max(t, gm.d_head) * ops.limit(16) ** 2
     scores = block.finish_scores(exact.matmul(q, all_k.swapaxes(-1, -2), bound))  # [B, H, T, T]

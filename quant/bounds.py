@@ -13,7 +13,7 @@ from quant import ops, tables
 if TYPE_CHECKING:
     from quant.qmodel import Layer, Linear, QuantModel, StepInfo
 
-RESIDUAL_MAX = ops.limit(16)
+INT16_MAX = ops.limit(16)
 REMEDY = "quantise again (make quantize)"
 
 
@@ -30,9 +30,10 @@ def linear_bound(linear: Linear, x_max: int) -> int:
     )
 
 
-def norm_k_range(d_model: int, eps_int: int) -> tuple[int, int]:
-    """Smallest and largest k of a norm over any 16-bit residual."""
-    largest = d_model * RESIDUAL_MAX**2 + eps_int
+def norm_k_range(qm: QuantModel) -> tuple[int, int]:
+    """Smallest and largest k of a norm over any residual."""
+    eps_int = qm.eps_int
+    largest = qm.config["d_model"] * ops.limit(qm.residual_bits) ** 2 + eps_int
     return (eps_int.bit_length() - 1) // 2, (largest.bit_length() - 1) // 2
 
 
@@ -46,8 +47,7 @@ def steps(qm: QuantModel) -> Iterator[StepInfo]:
     """Every matrix step in order of execution."""
     for index, layer in enumerate(qm.layers):
         yield from _layer_steps(qm, layer, f"layers.{index}")
-    k_range = norm_k_range(qm.config["d_model"], qm.eps_int)
-    yield _linear_step("logits", qm.head, RESIDUAL_MAX, k_range)
+    yield _linear_step("logits", qm.head, ops.limit(qm.residual_bits), norm_k_range(qm))
 
 
 def _linear_step(name: str, linear: Linear, x_max: int, k_range: tuple[int, int]) -> StepInfo:
@@ -59,30 +59,33 @@ def _linear_step(name: str, linear: Linear, x_max: int, k_range: tuple[int, int]
 def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo]:
     from quant.qmodel import StepInfo
 
-    d_model, context = qm.config["d_model"], qm.config["context"]
-    act_max, kv_max = ops.limit(qm.quant["act_bits"]), ops.limit(qm.quant["kv_bits"])
+    context, x_max = qm.config["context"], ops.limit(qm.residual_bits)
+    q_max, k_max, v_max = (ops.limit(part.out_bits) for part in (layer.q, layer.k, layer.v))
+    out_max = ops.limit(qm.formats[f"{prefix}.attn_out"].bits)
     p_max = (1 << qm.quant["prob_bits"]) - 1
-    norm_k = norm_k_range(d_model, qm.eps_int)
+    norm_k = norm_k_range(qm)
     for name in ("q", "k", "v"):
-        yield _linear_step(f"{prefix}.{name}", getattr(layer, name), RESIDUAL_MAX, norm_k)
-    bound = qm.d_head * act_max * kv_max + _half(layer.scores_shift)
-    yield StepInfo(f"{prefix}.attn_scores", act_max, bound, layer.scores_exponent, 0, 0)
-    bound = context * p_max * kv_max + _half(layer.out_shift)
+        yield _linear_step(f"{prefix}.{name}", getattr(layer, name), x_max, norm_k)
+    bound = qm.d_head * q_max * k_max + _half(layer.scores_shift)
+    yield StepInfo(f"{prefix}.attn_scores", q_max, bound, layer.scores_exponent, 0, 0)
+    bound = context * p_max * v_max + _half(layer.out_shift)
     recip_k = recip_k_range(context, qm.quant["prob_bits"])
     yield StepInfo(f"{prefix}.attn_out", p_max, bound, layer.out_exponent, *recip_k)
-    yield _linear_step(f"{prefix}.attn_residual", layer.o, act_max, (0, 0))
+    yield _linear_step(f"{prefix}.attn_residual", layer.o, out_max, (0, 0))
     if layer.gate is not None:
-        yield _linear_step(f"{prefix}.ffn_gate", layer.gate, RESIDUAL_MAX, norm_k)
+        yield _linear_step(f"{prefix}.ffn_gate", layer.gate, x_max, norm_k)
     up = "ffn_hidden" if layer.gate is None else "ffn_up"
-    yield _linear_step(f"{prefix}.{up}", layer.up, RESIDUAL_MAX, norm_k)
-    yield _linear_step(f"{prefix}.ffn_residual", layer.down, act_max, (0, 0))
+    yield _linear_step(f"{prefix}.{up}", layer.up, x_max, norm_k)
+    hidden_max = ops.limit(qm.formats[f"{prefix}.ffn_hidden"].bits)
+    yield _linear_step(f"{prefix}.ffn_residual", layer.down, hidden_max, (0, 0))
 
 
 def validate(qm: QuantModel) -> None:
     """Raise UserError at the first thing that is wrong."""
     _check_counts(qm)
     for name, linear, shape in _linears(qm):
-        _check_linear(name, linear, shape, qm.quant["weight_bits"])
+        _check_linear(name, linear, shape)
+    _check_formats(qm)
     for index, layer in enumerate(qm.layers):
         for name in ("scores_shift", "out_shift", "hidden_shift"):
             _range(f"layers.{index}.{name}", getattr(layer, name), 0, ops.SHIFT_MAX)
@@ -129,8 +132,9 @@ def _linears(qm: QuantModel) -> Iterator[tuple[str, Linear, tuple[int, int]]]:
     yield "head", qm.head, (v, d)
 
 
-def _check_linear(name: str, linear: Linear, shape: tuple[int, int], weight_bits: int) -> None:
-    _array(f"{name}.weight", linear.weight, np.int8, shape, ops.limit(weight_bits))
+def _check_linear(name: str, linear: Linear, shape: tuple[int, int]) -> None:
+    _range(f"{name}.weight_bits", linear.weight_bits, 2, 8)
+    _array(f"{name}.weight", linear.weight, np.int8, shape, ops.limit(linear.weight_bits))
     _array(f"{name}.shift", linear.shift, np.uint8, shape[:1], ops.SHIFT_MAX)
     _array(f"{name}.bias", linear.bias, np.int32, shape[:1], 2**31 - 1)
     _array(f"{name}.weight_frac", linear.weight_frac, np.int8, shape[:1], 127)
@@ -147,15 +151,37 @@ def _array(name: str, value: np.ndarray, dtype: type, shape: tuple, top: int) ->
         raise UserError(f"{name} holds a value beyond {top}; {REMEDY}")
 
 
+def _check_formats(qm: QuantModel) -> None:
+    """Each step writes in the format of its stage; the residual stream has one."""
+    residual = qm.formats["embed"]
+    _range("residual bits", residual.bits, 12, 16)
+    stages = {"q": "q", "k": "k", "v": "v", "o": "attn_residual", "down": "ffn_residual"}
+    gated = qm.config["activation"] == "swiglu"
+    stages |= {"gate": "ffn_gate", "up": "ffn_up"} if gated else {"up": "ffn_hidden"}
+    steps = [("logits", qm.head)]
+    for index, layer in enumerate(qm.layers):
+        steps += [(f"layers.{index}.{s}", getattr(layer, part)) for part, s in stages.items()]
+        probs = qm.formats[f"layers.{index}.attn_probs"]
+        _range(f"layers.{index}.attn_probs bits", probs.bits, *[qm.quant["prob_bits"]] * 2)
+        _range(f"layers.{index}.attn_out bits", qm.formats[f"layers.{index}.attn_out"].bits, 2, 16)
+    for name, linear in steps:
+        fmt = qm.formats[name]
+        if name.endswith("residual") and fmt != residual:
+            raise UserError(f"{name} is {fmt}, the residual stream {residual}; {REMEDY}")
+        if (linear.out_bits, linear.out_frac) != (fmt.bits, fmt.frac):
+            raise UserError(f"{name} is {fmt}, and its step writes another format; {REMEDY}")
+
+
 def _check_counts(qm: QuantModel) -> None:
     c = qm.config
     if len(qm.layers) != c["n_layers"]:
         raise UserError(f"{len(qm.layers)} layers, not {c['n_layers']} as configured; {REMEDY}")
-    _array("embed_tok", qm.embed_tok, np.int16, (c["vocab_size"], c["d_model"]), RESIDUAL_MAX)
+    top = ops.limit(qm.residual_bits)
+    _array("embed_tok", qm.embed_tok, np.int16, (c["vocab_size"], c["d_model"]), top)
     if (qm.embed_pos is None) != (c["positions"] == "rotary"):
         raise UserError(f"embed_pos does not fit positions '{c['positions']}'; {REMEDY}")
     if qm.embed_pos is not None:
-        _array("embed_pos", qm.embed_pos, np.int16, (c["context"], c["d_model"]), RESIDUAL_MAX)
+        _array("embed_pos", qm.embed_pos, np.int16, (c["context"], c["d_model"]), top)
     if len(qm.tokenizer["vocab"]) != c["vocab_size"]:
         count = len(qm.tokenizer["vocab"])
         raise UserError(f"tokenizer of {count} tokens, not {c['vocab_size']}; {REMEDY}")
@@ -171,8 +197,8 @@ def _check_tables(qm: QuantModel) -> None:
         "rsqrt": ((tables.RSQRT_SIZE,), ops.ONE),
         "recip": ((tables.RECIP_SIZE,), ops.ONE),
         "exp2": ((1 << q["score_frac_bits"],), p_max),
-        "gumbel": ((tables.GUMBEL_SIZE,), RESIDUAL_MAX),
-        "bump": ((tables.BUMP_SIZE,), ops.limit(q["act_bits"])),
+        "gumbel": ((tables.GUMBEL_SIZE,), INT16_MAX),
+        "bump": ((tables.BUMP_SIZE,), ops.limit((qm.layers[0].gate or qm.layers[0].up).out_bits)),
         "cos": (angles, 1 << ops.ROTARY_FRAC),
         "sin": (angles, 1 << ops.ROTARY_FRAC),
     }

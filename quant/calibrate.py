@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from configs import widths
 from configs.cli import UserError
 from configs.schema import QuantConfig
 from quant import ops, tables
@@ -99,22 +100,20 @@ def best_frac(sample: Array, absmax: float, bits: int) -> int:
 
 def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dict[str, QFormat]:
     """A format for every stage of the trace, by name."""
-    residual = QFormat(16, covering_frac(HEADROOM * _residual_absmax(folded, stats), 16))
+    largest = HEADROOM * _residual_absmax(folded, stats)
+    residual = QFormat(quant.residual_bits, covering_frac(largest, quant.residual_bits))
     formats = {"embed": residual, "final_norm": MANTISSA}
     for index in range(folded.config.n_layers):
         name = f"layers.{index}."
         formats |= {name + s: MANTISSA for s in ("attn_norm", "attn_recip", "ffn_norm")}
-        bits = {"q": quant.act_bits, "k": quant.kv_bits, "v": quant.kv_bits}
-        for stage, width in bits.items():
-            absmax = max(stats.absmax[name + stage], stats.absmax[f"{name}{stage}.z"])
-            frac = best_frac(stats.sample(name + stage), absmax, width)
-            formats[name + stage] = QFormat(width, frac)
+        formats |= {name + s: _activation(stats, quant, name + s) for s in ("q", "k", "v")}
         formats[name + "attn_scores"] = QFormat(16, quant.score_frac_bits)
         formats[name + "attn_probs"] = QFormat(quant.prob_bits, quant.prob_bits, False)
-        gated = folded.layers[index].gate is not None
-        for stage in ("attn_out", *(("ffn_gate", "ffn_up") if gated else ()), "ffn_hidden"):
-            frac = best_frac(stats.sample(name + stage), stats.absmax[name + stage], quant.act_bits)
-            formats[name + stage] = QFormat(quant.act_bits, frac)
+        gated = ("ffn_gate", "ffn_up") if folded.layers[index].gate is not None else ()
+        formats |= {
+            name + s: _activation(stats, quant, name + s)
+            for s in ("attn_out", *gated, "ffn_hidden")
+        }
         formats[name + "attn_residual"] = formats[name + "ffn_residual"] = residual
     _share_bump(formats, folded, stats)
     if folded.config.activation == "swiglu":
@@ -123,6 +122,15 @@ def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dic
     formats["logits"] = formats["noise"] = QFormat(16, logit_frac)
     formats["token"] = QFormat((len(folded.embed_tok) - 1).bit_length(), 0, False)
     return formats
+
+
+def _activation(stats: Statistics, quant: QuantConfig, stage: str) -> QFormat:
+    """Format of a stage, which holds q and k before their rotation as well."""
+    bits = widths.width(quant, stage)
+    absmax = stats.absmax[stage]
+    if stage.endswith((".q", ".k", ".v")):
+        absmax = max(absmax, stats.absmax[stage + ".z"])
+    return QFormat(bits, best_frac(stats.sample(stage), absmax, bits))
 
 
 def _residual_absmax(folded: Folded, stats: Statistics) -> float:

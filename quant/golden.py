@@ -42,9 +42,8 @@ class Block:
         self.hidden_bits = qm.formats[prefix + "ffn_hidden"].bits
         self.finish_down = Requantizer.of([layer.down])
         self.finish_scores = Requantizer.uniform(layer.scores_shift, layer.scores_exponent, 16)
-        self.finish_out = Requantizer.uniform(
-            layer.out_shift, layer.out_exponent, qm.quant["act_bits"]
-        )
+        out_bits = qm.formats[prefix + "attn_out"].bits
+        self.finish_out = Requantizer.uniform(layer.out_shift, layer.out_exponent, out_bits)
 
 
 @dataclass
@@ -75,7 +74,7 @@ class GoldenModel:
         reach = (ops.EXP_SHIFT_MAX + 1) << qm.quant["score_frac_bits"]
         self.exp2 = ops.exp2_negative(np.arange(reach), self.tables["exp2"])
         self.noise = NoiseSource(self.tables["gumbel"], qm.vocab_size)
-        self.residual_top = np.full(qm.config["d_model"], X_MAX)
+        self.residual_top = np.full(qm.config["d_model"], ops.limit(qm.residual_bits))
         self.residual_bottom = -self.residual_top
 
     def new_state(self, temperature_register: int = 0, seed: int = 0) -> State:
@@ -140,7 +139,7 @@ class GoldenModel:
         keys, values = state.keys[index], state.values[index]
         attn_norm = self._norm_scalar(x, self.qm.eps_int)
         q, k, v = self.split_heads(block.finish_qkv(block.qkv(x), *attn_norm))  # [H or G, d_head]
-        q, k = self.rotate(q, k, slice(state.position, count))
+        q, k = self.rotate(block, q, k, slice(state.position, count))
         keys.write(state.position, k)
         values.write(state.position, v)
         scores = block.finish_scores(keys.dots(q, count))  # [H, t+1]
@@ -176,7 +175,7 @@ class GoldenModel:
         end = self.n_heads + self.kv_heads
         return heads[..., : self.n_heads, :], heads[..., self.n_heads : end, :], heads[..., end:, :]
 
-    def rotate(self, q: Array, k: Array, positions: slice) -> tuple[Array, Array]:
+    def rotate(self, block: Block, q: Array, k: Array, positions: slice) -> tuple[Array, Array]:
         """q and k [..., T, d_head], turned when positions are rotary.
 
         `positions`: those of the axis T; one position serves [H, d_head].
@@ -184,8 +183,8 @@ class GoldenModel:
         if "cos" not in self.tables:
             return q, k
         turn = self.tables["cos"][positions], self.tables["sin"][positions]
-        q = ops.rotate(q, *turn, self.qm.quant["act_bits"])
-        return q, ops.rotate(k, *turn, self.qm.quant["kv_bits"])
+        q = ops.rotate(q, *turn, block.layer.q.out_bits)
+        return q, ops.rotate(k, *turn, block.layer.k.out_bits)
 
     def probs(self, scores: Array) -> Array:
         """`ops.softmax_probs` through a table of all distances."""

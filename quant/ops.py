@@ -105,14 +105,14 @@ def requantize(
     return narrow(scale(reduce_acc(acc, shift), mantissa, e), bias, bits)
 
 
-def embed(row: Ints, position_row: Ints | None) -> Ints:
-    """Token row [..., D] plus position row, in the residual's format (16 bits)."""
-    return ints(row) if position_row is None else sat(ints(row) + ints(position_row), 16)
+def embed(row: Ints, position_row: Ints | None, bits: int) -> Ints:
+    """Token row [..., D] plus position row, in the residual's format of `bits` bits."""
+    return ints(row) if position_row is None else residual_add(row, position_row, bits)
 
 
-def residual_add(x: Ints, z: Ints) -> Ints:
-    """SAT16(x + z)."""
-    return sat(ints(x) + ints(z), 16)
+def residual_add(x: Ints, z: Ints, bits: int) -> Ints:
+    """SAT_bits(x + z)."""
+    return sat(ints(x) + ints(z), bits)
 
 
 def relu(z: Ints) -> Ints:

@@ -17,8 +17,8 @@ import numpy as np
 from configs.cli import UserError
 from quant.qformat import QFormat
 
-VERSION = 1
-RESIDUAL_BITS = SCORE_BITS = LOGIT_BITS = 16
+VERSION = 2
+SCORE_BITS = LOGIT_BITS = 16
 WORDS = re.compile(r"\n|[^\s]+")  # a line end is a word of its own
 
 
@@ -30,7 +30,7 @@ class Linear:
     scalar, e = exponent + k, bias[o]. Real weight = weight[o, i] * 2^-weight_frac[o].
     """
 
-    weight: np.ndarray  # int8 [out, in], symmetric
+    weight: np.ndarray  # int8 [out, in], symmetric, weight_bits wide
     shift: np.ndarray  # uint8 [out], 0..31
     bias: np.ndarray  # int32 [out], guard units of the output, rounding half included
     weight_frac: np.ndarray  # int8 [out]
@@ -38,6 +38,7 @@ class Linear:
     in_frac: int
     out_bits: int
     out_frac: int
+    weight_bits: int = 8
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,11 @@ class QuantModel:
     def kv_heads(self) -> int:
         """Heads of keys and of values; each serves n_heads / kv_heads of queries."""
         return self.config.get("n_kv_heads") or self.config["n_heads"]
+
+    @property
+    def residual_bits(self) -> int:
+        """Width of the residual stream, one for all layers."""
+        return self.formats["embed"].bits
 
     @property
     def vocab_size(self) -> int:

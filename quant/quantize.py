@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
+from configs import widths
 from configs.cli import UserError
 from configs.schema import QuantConfig
 from quant import calibrate, ops, rounding, tables
@@ -61,7 +62,9 @@ class _Quantizer:
     def build(self, tokenizer: dict, stop_token: int | None, meta: dict) -> QuantModel:
         folded, config = self.folded, self.folded.config
         layers = tuple(self._layer(index) for index in range(config.n_layers))
-        head = self._linear("logits", "final_norm", folded.head, self.residual_frac, normed=True)
+        head = self._linear(
+            "head", "logits", "final_norm", folded.head, self.residual_frac, normed=True
+        )
         embed = self.formats["embed"]
         shift, constants = self._tables()
         positions = folded.embed_pos
@@ -85,11 +88,11 @@ class _Quantizer:
         return qm
 
     def _linear(
-        self, name: str, reads: str, linear: FoldedLinear, in_frac: int, normed: bool
+        self, tensor: str, name: str, reads: str, linear: FoldedLinear, in_frac: int, normed: bool
     ) -> Linear:
         """`name`, `reads`: the stages that the step writes and reads (its norm, if `normed`)."""
         out = self.formats[name]
-        bits = self.quant.weight_bits
+        bits = widths.width(self.quant, tensor + ".weight")
         least = rounding.covering_fracs(linear.weight, bits)
         pre = min(pre_frac(self.stats.absmax[name + ".acc"]), in_frac + int(least.min()))
         gram = self.stats.gram(reads)
@@ -108,6 +111,7 @@ class _Quantizer:
             in_frac=in_frac,
             out_bits=out.bits,
             out_frac=out.frac,
+            weight_bits=bits,
         )
 
     def _layer(self, index: int) -> Layer:
@@ -118,6 +122,7 @@ class _Quantizer:
         gated = self.folded.layers[index].gate is not None
         linears = {
             part: self._linear(
+                name + part,
                 name + stage,
                 name + reads,
                 getattr(self.folded.layers[index], part),

@@ -20,7 +20,7 @@ from quant.qmodel import LAYER_INTS, LINEARS, VERSION, Layer, Linear, QuantModel
 
 JSON_NAME, TENSORS_NAME, REPORT_NAME = "qmodel.json", "qmodel.safetensors", "report.json"
 LINEAR_ARRAYS = ("weight", "shift", "bias", "weight_frac")
-LINEAR_INTS = ("exponent", "in_frac", "out_bits", "out_frac")
+LINEAR_INTS = ("exponent", "in_frac", "out_bits", "out_frac", "weight_bits")
 PLAIN = (
     "config",
     "quant",

@@ -15,8 +15,9 @@ async def sums(dut: HierarchyObject) -> None:
     lanes, passes, width = (parameters()[name] for name in ("C", "Passes", "SumW"))
     group = lanes // passes
     latency = passes + 3 + (max(group - 1, 0).bit_length() + 1) // 2
-    top, eps = 32767, random.choice((1, random.getrandbits(30)))
-    data = {"data": lanes * 16, "first": 1, "last": 1}
+    bits = parameters().get("W", 16)
+    top, eps = 2 ** (bits - 1) - 1, random.choice((1, random.getrandbits(30)))
+    data = {"data": lanes * bits, "first": 1, "last": 1}
     timeline, expected = Timeline(["tile_valid", "eps"], data), {}
     for _ in range(VECTORS):
         total, tiles = eps, random.randint(1, 8)
@@ -24,7 +25,7 @@ async def sums(dut: HierarchyObject) -> None:
             x = [pick((-top, top, 0), -top, top) for _ in range(lanes)]
             total += sum(value * value for value in x)
             start = timeline.now
-            timeline.at(start, tile_valid=1, data=pack(x, 16))
+            timeline.at(start, tile_valid=1, data=pack(x, bits))
             timeline.at(start, first=int(tile == 0), last=int(tile == tiles - 1))
             timeline.now += passes + random.choice((0, 0, 0, 1, 2, 7))
         expected[start + latency] = total

@@ -20,7 +20,6 @@ from sim.vector_reference import (
     QUERY,
     RESIDUAL,
     SCORE,
-    TOP,
     VALUE,
     Params,
     Tile,
@@ -104,10 +103,10 @@ class Schedule:
 
     def embed(self) -> None:
         """All tiles of a new token, close or apart."""
-        p, cols = self.p, self.p["Cols"]
+        p, cols, top = self.p, self.p["Cols"], 2 ** (self.p["ResidualW"] - 1) - 1
         for tile in range(p["XTiles"]):
             now, last = self.timeline.now, tile == p["XTiles"] - 1
-            x = [pick((-TOP, TOP, 0), -TOP, TOP) for _ in range(cols)]
+            x = [pick((-top, top, 0), -top, top) for _ in range(cols)]
             self.x[tile] = x
             first = int(tile == 0)
             self.timeline.at(now, embed_valid=1, embed_tile=tile, embed_data=pack(x, 16))
@@ -125,7 +124,8 @@ class Schedule:
             start += 1
         finish(t, p, self.bump)
         if dest == RESIDUAL:
-            t.result = [saturate(a + b, 16) for a, b in zip(self.x[t.tile], t.z, strict=True)]
+            pairs = zip(self.x[t.tile], t.z, strict=True)
+            t.result = [saturate(a + b, p["ResidualW"]) for a, b in pairs]
             self.x[t.tile] = t.result
         self.drive(t, start)
         self.addresses(t, start)
@@ -204,7 +204,7 @@ class Schedule:
         """A tile into the operand memory."""
         self.op_busy.add(cycle)
         self.expect(cycle, op_we_o=1, op_word_o=word, op_group_o=group, op_lanes_o=lanes)
-        self.expect(cycle, op_data_o=(data, 16))
+        self.expect(cycle, op_data_o=(data, self.p["ActW"]))
 
     def residual(self, cycle: int, first: bool, last: bool, data: list[int]) -> None:
         """A tile of the residual stream, and its later announcement."""

@@ -14,7 +14,6 @@ from sim.bench import pick, round_shift, saturate
 OPERAND, RESIDUAL, QUERY, KEY, VALUE, SCORE, LOGIT = range(7)
 QKV = (QUERY, KEY, VALUE)
 NONE, NORM, RECIP = range(3)
-TOP = 32767
 Params = dict[str, int]
 
 
@@ -59,13 +58,21 @@ def draw_step(p: Params) -> Step:
     limit = p["XTiles"] if dest == RESIDUAL else min(2 * p["Groups"] + 3, 1 << p["TileW"])
     whole = dest == QUERY or random.random() < 0.3
     every = (1 << p["Cols"]) - 1
+    widths = [bits for bits in (8, 12, 16) if bits <= p["ActW"]]
+    bits = random.choice(widths)
+    if dest == RESIDUAL:
+        bits = random.choice((8, p["ResidualW"]))
+    elif dest in (KEY, VALUE):
+        bits = random.randint(2, p["KvW"])
+    elif dest in (SCORE, LOGIT):
+        bits = 16
     fields = {
         "param": random.getrandbits(p["ParamW"]),
         "per_tile": random.randint(0, 1),
         "scalar": random.choice((NONE, NORM, RECIP)),
         "head": random.randrange(p["Heads"]),
         "exponent": 0,  # chosen with the scalar
-        "bits": random.randint(2, p["KvW"]) if dest in (KEY, VALUE) else random.choice((8, 12, 16)),
+        "bits": bits,
         "act": int(dest != RESIDUAL and random.random() < 0.4),
         "dest": dest,
         "lanes": every if whole else random.getrandbits(p["Cols"]),

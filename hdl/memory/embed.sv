@@ -1,6 +1,6 @@
 // Embedding: adds the rows of a token and of a position and emits them tile by tile.
 //
-//   x[tile] = SAT16(tok_table[token * Tiles + tile] + pos_table[pos * Tiles + tile])
+//   x[tile] = SAT_W(tok_table[token * Tiles + tile] + pos_table[pos * Tiles + tile])
 //   HasPos = 0: x[tile] = tok_table[token * Tiles + tile]
 //
 // Parameters: C         lanes of a tile
@@ -9,9 +9,10 @@
 //             PosW      width of a position in bits
 //             HasPos    1: there is a position table
 //             Gap       a tile every Gap cycles, >= 1
+//             W         width of table entries and of x in bits, <= 16
 //             TokAddrW  width of the token table's address
 //             PosAddrW  width of the position table's address
-// Formats:    table entries and x two's complement, lane l at [l*16 +: 16]
+// Formats:    two's complement; table entries: lane l at [l*W +: W]; x, extended: [l*16 +: 16]
 // Latency:    start_i to tile n on x_o: 4 + n * Gap cycles; tok_addr_o and pos_addr_o at
 //             t0 + 1 + n * Gap, *_data_i one cycle later (tables with a registered output)
 // Needs:      start_i at least Tiles * Gap cycles after the start before
@@ -25,6 +26,7 @@ module embed #(
     parameter int PosW = 7,
     parameter int HasPos = 1,
     parameter int Gap = 1,
+    parameter int W = 16,
     parameter int TokAddrW = TokenW + $clog2(Tiles),
     parameter int PosAddrW = PosW + $clog2(Tiles),
     parameter int TileW = (Tiles > 1) ? $clog2(Tiles) : 1
@@ -35,9 +37,9 @@ module embed #(
     input  logic [  TokenW-1:0] token_i,
     input  logic [    PosW-1:0] pos_i,
     output logic [TokAddrW-1:0] tok_addr_o,
-    input  logic [    C*16-1:0] tok_data_i,
+    input  logic [     C*W-1:0] tok_data_i,
     output logic [PosAddrW-1:0] pos_addr_o,
-    input  logic [    C*16-1:0] pos_data_i,
+    input  logic [     C*W-1:0] pos_data_i,
     output logic                x_valid_o,
     output logic [   TileW-1:0] x_tile_o,
     output logic                x_first_o,
@@ -102,12 +104,14 @@ module embed #(
       .d_o  ({x_tile_o, x_first_o, x_last_o})
   );
 
-  logic [C*16-1:0] tok_q;
+  localparam int BITS_INT = W;
+  localparam logic [4:0] BITS = BITS_INT[4:0];
+  logic [C*W-1:0] tok_q;
   always_ff @(posedge clk_i) tok_q <= tok_data_i;
 
   if (HasPos != 0) begin : g_position
     logic [PosAddrW-1:0] pos_base;
-    logic [C*16-1:0] pos_q;
+    logic [C*W-1:0] pos_q;
 
     scale_index #(
         .InW(PosW),
@@ -124,24 +128,27 @@ module embed #(
     end
 
     for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
-      logic signed [16:0] sum;
-      logic signed [15:0] saturated;
-      assign sum = {tok_q[lane*16+15], tok_q[lane*16+:16]} +
-                   {pos_q[lane*16+15], pos_q[lane*16+:16]};
+      logic signed [W:0] sum;
+      logic signed [W-1:0] saturated;
+      assign sum = {tok_q[lane*W+W-1], tok_q[lane*W+:W]} + {pos_q[lane*W+W-1], pos_q[lane*W+:W]};
       saturate #(
-          .InW (17),
-          .OutW(16)
+          .InW (W + 1),
+          .OutW(W)
       ) u_saturate (
           .value_i(sum),
-          .bits_i (5'd16),
+          .bits_i (BITS),
           .value_o(saturated)
       );
-      always_ff @(posedge clk_i) x_o[lane*16+:16] <= saturated;
+      always_ff @(posedge clk_i) x_o[lane*16+:16] <= {{(17 - W) {saturated[W-1]}}, saturated[W-2:0]};
     end
   end else begin : g_no_position
     logic unused_position;
-    assign unused_position = &{1'b0, pos_i, pos_data_i};
+    assign unused_position = &{1'b0, pos_i, pos_data_i, BITS};
     assign pos_addr_o = '0;
-    always_ff @(posedge clk_i) x_o <= tok_q;
+    for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
+      always_ff @(posedge clk_i) begin
+        x_o[lane*16+:16] <= {{(17 - W) {tok_q[lane*W+W-1]}}, tok_q[lane*W+:W-1]};
+      end
+    end
   end
 endmodule

@@ -3,8 +3,9 @@
 // Purpose   Squares every tile as it is written, adds them up, and looks up the inverse square root
 //           after the last one. The scale is applied after the next matrix product (requant_lane),
 //           so that normalisation costs no pass of its own.
-// Params    Cols: elements per tile (16-bit integers). Passes: cycles to square a tile; tiles come at
-//           least that far apart. SumW: bits of the sum. Eps: epsilon in units of the sum.
+// Params    Cols: elements per tile (integers of W bits, in lanes of 16). Passes: cycles to square a
+//           tile; tiles come at least that far apart. SumW: bits of the sum. Eps: epsilon in units
+//           of the sum.
 // Latency   last tile -> mant_o, exp_o: that of sum_squares plus that of scalar_lut; held until the
 //           next result.
 // It does not subtract a mean (folded away offline) and has no gain (folded into the weights).
@@ -13,6 +14,7 @@
 module norm_unit #(
     parameter integer        Cols   = 16,
     parameter integer        Passes = 4,
+    parameter integer        W      = 16,
     parameter integer        SumW   = 40,
     parameter [SumW-1:0] Eps    = 1
 ) (
@@ -39,9 +41,15 @@ module norm_unit #(
   reg  [    15:0] mant_q;
   reg  [     5:0] exp_q;
 
+  wire [Cols*W-1:0] data;
+  for (genvar c = 0; c < Cols; c = c + 1) begin : g_lane
+    assign data[c*W+:W] = data_i[c*16+:W];
+  end
+
   sum_squares #(
       .C(Cols),
       .Passes(Passes),
+      .W(W),
       .SumW(SumW)
   ) u_sum_squares (
       .clk_i(clk_i),
@@ -49,7 +57,7 @@ module norm_unit #(
       .tile_valid_i(valid_i),
       .first_i(first_i),
       .last_i(last_i),
-      .data_i(data_i),
+      .data_i(data),
       .eps_i(Eps),
       .valid_o(sum_valid),
       .sum_o(sum)
@@ -83,6 +91,8 @@ module norm_unit #(
   assign valid_o = lut_valid;
   assign mant_o = lut_valid ? mant : mant_q;
   assign exp_o = lut_valid ? exponent : exp_q;
+
+  wire unused = &{1'b0, data_i};  // bits above W are copies of the sign
 endmodule
 
 `default_nettype wire

@@ -14,6 +14,8 @@
 // Latency   t0 (acc_i) -> outputs: 8 + Bump cycles (queries, keys, values: + RopeLatency).
 //           Scoreboard events come with the write that they announce; those of the residual stream
 //           NormWait cycles later, where the norm scalar would not be ready otherwise.
+// Formats   Results travel in lanes of 16 bits, sign-extended; each step saturates to its `bits`.
+//           Memories hold no more than they need: ResidualW (residual), ActW (operands), KvW (cache).
 // It does not arbitrate: export/ schedules steps so that no two tiles meet at a port.
 `default_nettype none
 
@@ -22,6 +24,8 @@ module vector_unit #(
     parameter integer AccW        = 32,
     parameter integer BiasW       = 24,
     parameter integer KvW         = 8,
+    parameter integer ActW        = 16,
+    parameter integer ResidualW   = 16,
     parameter integer StepW       = 6,
     parameter integer TileW       = 5,
     parameter integer ParamW      = 7,
@@ -106,7 +110,7 @@ module vector_unit #(
     output wire [    OpWordW-1:0] op_word_o,
     output wire [     GroupW-1:0] op_group_o,
     output wire [       Cols-1:0] op_lanes_o,
-    output wire [    Cols*16-1:0] op_data_o,
+    output wire [  Cols*ActW-1:0] op_data_o,
     // keys and values
     output wire                   kv_valid_o,
     output wire                   kv_is_v_o,
@@ -246,11 +250,13 @@ module vector_unit #(
   wire [        4:0] bits_t6;
   reg  [Cols*16-1:0] h;
   reg  [Cols*16-1:0] x_sum;
-  wire [Cols*16-1:0] x_old;
+  wire [Cols*ResidualW-1:0] x_old;
   wire               act_t7;
+  reg [Cols*ResidualW-1:0] x_new;
 
   for (genvar c = 0; c < Cols; c = c + 1) begin : g_lane
-    wire [15:0] z_lane, h_lane, sum_lane;
+    wire [15:0] z_lane, h_lane, sum_ext;
+    wire [ResidualW-1:0] sum_lane, new_lane;
 
     requant_lane #(
         .AccW (AccW),
@@ -281,15 +287,25 @@ module vector_unit #(
 
     // the residual sum takes the place of the activation
     saturating_add #(
-        .W(16)
+        .W(ResidualW)
     ) u_add (
-        .a_i(x_old[c*16+:16]),
-        .b_i(z_lane),
+        .a_i(x_old[c*ResidualW+:ResidualW]),
+        .b_i(z_lane[ResidualW-1:0]),
         .sum_o(sum_lane)
     );
 
     always_comb h[c*16+:16] = h_lane;
-    always_comb x_sum[c*16+:16] = sum_lane;
+    sign_extend #(
+        .InW (ResidualW),
+        .OutW(16)
+    ) u_sum_ext (
+        .data_i(sum_lane),
+        .data_o(sum_ext)
+    );
+
+    assign new_lane = x_data_o[c*16+:ResidualW];
+    always_comb x_sum[c*16+:16] = sum_ext;
+    always_comb x_new[c*ResidualW+:ResidualW] = new_lane;
   end
 
   // ---- the tag and the fields of the destination travel along
@@ -377,14 +393,14 @@ module vector_unit #(
 
   residual_mem #(
       .Cols (Cols),
-      .W    (16),
+      .W    (ResidualW),
       .Tiles(XTiles),
       .TileW(XTileW)
   ) u_residual_mem (
       .clk_i(clk_i),
       .we_i(x_valid_o),
       .wtile_i(x_wtile),
-      .wdata_i(x_data_o),
+      .wdata_i(x_new),
       .rtile_i(tag_t6[XTileW-1:0]),
       .rdata_o(x_old)
   );
@@ -567,7 +583,10 @@ module vector_unit #(
   assign op_word_o = embed_valid_i ? embed_word : to_operand ? tile_word : qkv_word;
   assign op_group_o = embed_valid_i ? embed_group : to_operand ? tile_group : qkv_group;
   assign op_lanes_o = (to_operand && !embed_valid_i) ? lanes : {Cols{1'b1}};
-  assign op_data_o = embed_valid_i ? embed_data_i : to_operand ? result : qkv_data;
+  wire [Cols*16-1:0] op_data = embed_valid_i ? embed_data_i : to_operand ? result : qkv_data;
+  for (genvar c = 0; c < Cols; c = c + 1) begin : g_op
+    assign op_data_o[c*ActW+:ActW] = op_data[c*16+:ActW];
+  end
 
   assign kv_valid_o = qkv_valid && (qkv_dest == DEST_KEY || qkv_dest == DEST_VALUE);
   assign kv_is_v_o = qkv_dest == DEST_VALUE;
@@ -615,7 +634,7 @@ module vector_unit #(
   assign trace_qkv_data_o = qkv_data;
 
   // every field is used in some configuration
-  wire unused = &{1'b0, bits, act, head, shift_t4[6], step, lanes};
+  wire unused = &{1'b0, bits, act, head, shift_t4[6], step, lanes, op_data};
 endmodule
 
 `default_nettype wire

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from configs import widths
 from configs.schema import Config, parse
 from export import render, spec
+from quant.qformat import QFormat
 from quant.qmodel import Layer, Linear, QuantModel
 
 SOURCE = "0123456789abcdef" * 4  # digest of an artefact that is on no disk
@@ -54,6 +56,18 @@ CASES = {
         vocab=3,
         quant={"weight_bits": 5, "act_bits": 9, "kv_bits": 6, "prob_bits": 7, "score_frac_bits": 3},
     ),
+    "mixed-4x8": case(
+        "4x8",
+        "12 2 2 13 11",
+        vocab=3,
+        activation="gelu",
+        quant={
+            "weight_bits": 2,
+            "residual_bits": 13,
+            "prob_bits": 14,
+            "bits": {"layers.1.*.weight": 6, "layers.*.k": 5, "layers.0.attn_out": 14},
+        },
+    ),
 }
 
 
@@ -69,8 +83,9 @@ def artefact(what: Case, seed: int = 0) -> QuantModel:
         values.flat[:1], values.flat[-1:] = low, high
         return values.astype(dtype)
 
-    def linear(n_out: int, n_in: int, bits: int) -> Linear:
-        top = 2 ** (q.weight_bits - 1) - 1
+    def linear(tensor: str, n_out: int, n_in: int, bits: int) -> Linear:
+        weight_bits = widths.width(q, f"{tensor}.weight")
+        top = 2 ** (weight_bits - 1) - 1
         return Linear(
             weight=ints(-top, top, (n_out, n_in), np.int8),
             shift=ints(0, 31, n_out, np.uint8),
@@ -80,38 +95,40 @@ def artefact(what: Case, seed: int = 0) -> QuantModel:
             in_frac=0,
             out_bits=bits,
             out_frac=0,
+            weight_bits=weight_bits,
         )
 
-    def layer() -> Layer:
+    def layer(name: str) -> Layer:
         d, f = c.d_model, c.d_ff
         numbers = [int(n) for n in rng.integers(0, 32, 4)]
+        for stage in ("q", "attn_out", "ffn_hidden"):
+            formats[f"{name}.{stage}"] = QFormat(widths.width(q, f"{name}.{stage}"), 0)
         return Layer(
-            linear(d, d, q.act_bits),
-            linear(d, d, q.kv_bits),
-            linear(d, d, q.kv_bits),
-            linear(d, d, 16),
-            linear(f, d, q.act_bits),
-            linear(d, f, 16),
+            *(linear(f"{name}.{p}", d, d, widths.width(q, f"{name}.{p}")) for p in "qkv"),
+            linear(f"{name}.o", d, d, q.residual_bits),
+            linear(f"{name}.up", f, d, widths.width(q, f"{name}.ffn_hidden")),
+            linear(f"{name}.down", d, f, q.residual_bits),
             *numbers,
         )
 
     rotary, gelu = c.positions == "rotary", c.activation == "gelu"
     angles = (c.context, c.d_head // 2)
-    residual = 2**15 - 1
+    gumbel, residual = 2**15 - 1, 2 ** (q.residual_bits - 1) - 1
+    formats = {"embed": QFormat(q.residual_bits, 0)}
     return QuantModel(
         config=c.model_dump() | {"vocab_size": what.vocab},
         quant=q.model_dump(),
-        formats={},
-        layers=tuple(layer() for _ in range(c.n_layers)),
+        formats=formats,
+        layers=tuple(layer(f"layers.{index}") for index in range(c.n_layers)),
         embed_tok=ints(-residual, residual, (what.vocab, c.d_model), np.int16),
         embed_pos=None if rotary else ints(-residual, residual, (c.context, c.d_model), np.int16),
-        head=linear(what.vocab, c.d_model, 16),
+        head=linear("head", what.vocab, c.d_model, 16),
         eps_int=77,
         tables={
             "rsqrt": ints(0, 2**15, 192, np.int32),
             "recip": ints(0, 2**15, 64, np.int32),
             "exp2": ints(0, 2**q.prob_bits - 1, 2**q.score_frac_bits, np.int32),
-            "gumbel": ints(-residual, residual, 1024, np.int32),
+            "gumbel": ints(-gumbel, gumbel, 1024, np.int32),
             "bump": ints(0, 99, 256, np.int32) if gelu else None,
             "cos": ints(-(2**14), 2**14, angles, np.int32) if rotary else None,
             "sin": ints(-(2**14), 2**14, angles, np.int32) if rotary else None,

@@ -88,6 +88,12 @@ def test_as_many_tokens_as_the_streams_carry() -> None:
         ("quant", {"act_bits": 17}, "quant.act_bits"),
         ("quant", {"kv_bits": 3}, "quant.kv_bits"),
         ("quant", {"prob_bits": 16}, "quant.prob_bits"),
+        ("quant", {"residual_bits": 11}, "quant.residual_bits"),
+        ("quant", {"bits": {"layers.9.*": 8}}, "nothing is called 'layers.9.*'"),
+        ("quant", {"bits": {"*.up.weight": 9}}, "layers.0.up.weight, which takes 2 to 8"),
+        ("quant", {"bits": {"*.q": 7}}, "layers.0.q, which takes 8 to 16"),
+        ("quant", {"bits": {"*.v": 17}}, "layers.0.v, which takes 4 to 16"),
+        ("quant", {"bits": {"*.v": 8.0}}, "quant.bits.*.v"),
         ("quant", {"score_frac_bits": 9}, "quant.score_frac_bits"),
         ("model", {"d_model": 30, "n_heads": 4}, "d_model 30 is not divisible by n_heads 4"),
         ("model", {"context": 4097}, "model.context"),
@@ -200,6 +206,8 @@ def bits_needed(weights: np.ndarray, x_max: int, shift: int) -> int:
         {"act_bits": 16, "kv_bits": 16, "prob_bits": 15},
         {"act_bits": 8, "kv_bits": 16, "prob_bits": 6},
         {"weight_bits": 2, "act_bits": 16, "kv_bits": 8, "prob_bits": 15},
+        {"residual_bits": 12, "act_bits": 8, "prob_bits": 6, "bits": {"layers.1.v": 16}},
+        {"residual_bits": 12, "prob_bits": 15, "bits": {"layers.0.*.weight": 3}},
     ],
     ids=lambda quant: "-".join(str(bits) for bits in quant.values()) or "default",
 )
@@ -207,17 +215,22 @@ def test_no_sum_overflows_the_accumulator(quant: dict, seed: int) -> None:
     what = case("4x8", "12 2 2 16 6", vocab=9, quant=quant)
     qm = random_model(what.config(), seed, vocab_size=what.vocab)
     p, q = build(what, qm).params, qm.quant
-    residual = 2**15 - 1
-    act, kv = 2 ** (q["act_bits"] - 1) - 1, 2 ** (q["kv_bits"] - 1) - 1
-    inputs = {"q": residual, "k": residual, "v": residual, "o": act, "up": residual, "down": act}
-    steps = [(getattr(layer, n), x_max) for layer in qm.layers for n, x_max in inputs.items()]
+    residual = 2 ** (qm.residual_bits - 1) - 1
+    steps = [(qm.head, residual)]
+    for index, layer in enumerate(qm.layers):
+        out = 2 ** (qm.formats[f"layers.{index}.attn_out"].bits - 1) - 1
+        hidden = 2 ** (layer.up.out_bits - 1) - 1
+        inputs = {"q": residual, "k": residual, "v": residual, "o": out}
+        inputs |= {"up": residual, "down": hidden}
+        steps += [(getattr(layer, n), x_max) for n, x_max in inputs.items()]
     needed = [
         bits_needed(weights, x_max, int(shift))
-        for linear, x_max in [*steps, (qm.head, residual)]
+        for linear, x_max in steps
         for weights, shift in zip(linear.weight, linear.shift, strict=True)
     ]
     for layer in qm.layers:
-        keys, values = np.full(qm.d_head, kv), np.full(qm.config["context"], kv)
+        act, k, v = (2 ** (part.out_bits - 1) - 1 for part in (layer.q, layer.k, layer.v))
+        keys, values = np.full(qm.d_head, k), np.full(qm.config["context"], v)
         needed.append(bits_needed(keys, act, layer.scores_shift))
         needed.append(bits_needed(values, 2 ** q["prob_bits"] - 1, layer.out_shift))
     # a product is sign-extended to the accumulator, so it must not be wider (pe.sv)

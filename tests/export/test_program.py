@@ -71,7 +71,7 @@ def check_widths(program: Program) -> None:
         "RopeAddrW": c["context"] * p["RopePeriod"] - 1,
         "CountW": max(last // program.rows, *(step["inner"] for step in program.steps)),
         "TileW": max(last // program.cols, *(step["outer"] for step in program.steps)),
-        "NormSumW": c["d_model"] * 32767**2 + qm.eps_int,
+        "NormSumW": c["d_model"] * (2 ** (qm.residual_bits - 1) - 1) ** 2 + qm.eps_int,
         "ProbSumW": c["context"] * (2 ** qm.quant["prob_bits"] - 1),
         "ScoreCountW": program.cols,
         "LogitTileW": -(-c["vocab_size"] // program.cols) - 1,

@@ -113,7 +113,8 @@ def cache_differences(machine: Machine, qm: QuantModel) -> Iterator[str]:
             shift, exponent, bits = layer.scores_shift, layer.scores_exponent, 16
             heads[stage] += 1
         else:
-            shift, exponent, bits = layer.out_shift, layer.out_exponent, qm.quant["act_bits"]
+            shift, exponent = layer.out_shift, layer.out_exponent
+            bits = qm.formats[stage].bits
         is_out = int(stage.endswith(".attn_out"))
         want = [exponent, bits, 2 * is_out, 5 - 5 * is_out, is_out]
         got = [step[name] for name in ("exponent", "bits", "scalar", "dest", "prob")]

@@ -87,7 +87,7 @@ class Machine:
     """Decoder over a QuantModel; `step` returns the same trace as the golden model, as lists."""
 
     def __init__(self, qm, temperature: int = 0, seed: int = 0) -> None:
-        self.qm, self.c, self.q = qm, qm.config, qm.quant
+        self.qm, self.c = qm, qm.config
         self.t = {n: None if t is None else t.tolist() for n, t in qm.tables.items()}
         self.keys = [[] for _ in qm.layers]  # [layer][position][channel]
         self.values = [[] for _ in qm.layers]
@@ -103,6 +103,13 @@ class Machine:
             out.append(requantize(acc, shift, scalar[0], e, bias, linear.out_bits))
         return out
 
+    def bits(self, index: int, stage: str) -> int:
+        return self.qm.formats[f"layers.{index}.{stage}"].bits
+
+    def add(self, a: list[int], b: list[int]) -> list[int]:
+        bits = self.qm.formats["embed"].bits
+        return [sat(u + v, bits) for u, v in zip(a, b, strict=True)]
+
     def norm(self, x: list[int], eps: int) -> tuple[int, int]:
         return norm_scalar(sum(v * v for v in x) + eps, self.t["rsqrt"])
 
@@ -111,7 +118,7 @@ class Machine:
         x = self.qm.embed_tok[token].tolist()
         if self.qm.embed_pos is not None:
             row = self.qm.embed_pos[position].tolist()
-            x = [sat(a + b, 16) for a, b in zip(x, row, strict=True)]
+            x = self.add(x, row)
         trace = {"embed": x}
         for index, layer in enumerate(self.qm.layers):
             x = self.block(index, layer, position, x, trace)
@@ -133,13 +140,13 @@ class Machine:
         for name in "qkv":
             keep[name] = self.linear(getattr(layer, name), x, keep["attn_norm"])
         if self.t["cos"] is not None:
-            keep["q"] = self.turn(keep["q"], position, self.q["act_bits"])
-            keep["k"] = self.turn(keep["k"], position, self.q["kv_bits"])
+            keep["q"] = self.turn(keep["q"], position, self.bits(index, "q"))
+            keep["k"] = self.turn(keep["k"], position, self.bits(index, "k"))
         self.keys[index].append(keep["k"])
         self.values[index].append(keep["v"])
         self.attention(index, layer, keep)
         delta = self.linear(layer.o, keep["attn_out"])
-        keep["attn_residual"] = [sat(a + b, 16) for a, b in zip(x, delta, strict=True)]
+        keep["attn_residual"] = self.add(x, delta)
         keep["ffn_norm"] = self.norm(keep["attn_residual"], self.qm.eps_int)
         z = self.linear(layer.up, keep["attn_residual"], keep["ffn_norm"])
         if self.c["activation"] == "relu":
@@ -148,14 +155,12 @@ class Machine:
             gate = self.linear(layer.gate, keep["attn_residual"], keep["ffn_norm"])
             keep["ffn_gate"] = [gelu(v, self.t["bump"], self.qm.bump_shift) for v in gate]
             keep["ffn_up"], products = z, zip(keep["ffn_gate"], z, strict=True)
-            bits = self.q["act_bits"]
+            bits = self.bits(index, "ffn_hidden")
             keep["ffn_hidden"] = [sat(shr(a * b, layer.hidden_shift), bits) for a, b in products]
         else:
             keep["ffn_hidden"] = [gelu(v, self.t["bump"], self.qm.bump_shift) for v in z]
         delta = self.linear(layer.down, keep["ffn_hidden"])
-        keep["ffn_residual"] = [
-            sat(a + b, 16) for a, b in zip(keep["attn_residual"], delta, strict=True)
-        ]
+        keep["ffn_residual"] = self.add(keep["attn_residual"], delta)
         trace |= {f"layers.{index}.{name}": value for name, value in keep.items()}
         return keep["ffn_residual"]
 
@@ -183,7 +188,7 @@ class Machine:
                 rows = self.values[index]
                 acc = sum(p * row[channel] for p, row in zip(probs, rows, strict=True))
                 e = layer.out_exponent + k
-                out = requantize(acc, layer.out_shift, r, e, 8, self.q["act_bits"])
+                out = requantize(acc, layer.out_shift, r, e, 8, self.bits(index, "attn_out"))
                 keep["attn_out"].append(out)
             keep["attn_scores"].append(scores)
             keep["attn_probs"].append(probs)

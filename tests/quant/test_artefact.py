@@ -74,7 +74,7 @@ def test_another_version(qm: QuantModel, tmp_path: Path) -> None:
     wrapped = json.loads(path.read_text())
     wrapped["document"]["version"] = 0
     path.write_text(json.dumps(wrapped))
-    with pytest.raises(UserError, match="version 0, not 1"):
+    with pytest.raises(UserError, match=f"version 0, not {qmodel.VERSION}"):
         qmodel.load(tmp_path / "q")
 
 
@@ -101,6 +101,12 @@ def with_field(qm: QuantModel, **changes: object) -> QuantModel:
     )
 
 
+def with_format(qm: QuantModel, stage: str, bits: int) -> QuantModel:
+    """`qm` with another width of one stage."""
+    fmt = dataclasses.replace(qm.formats[stage], bits=bits)
+    return dataclasses.replace(qm, formats=qm.formats | {stage: fmt})
+
+
 def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
     up = qm.layers[1].up
     shift = up.shift.copy()
@@ -119,6 +125,13 @@ def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
                                                      else np.zeros(256, np.int32)}), "bump"),
         (dataclasses.replace(qm, tables=qm.tables | {"recip": qm.tables["recip"][:9]}), "recip"),
         (dataclasses.replace(qm, stop_token=VOCAB), "stop_token"),
+        (with_layer(qm, "up", weight_bits=7), "layers.1.up.weight holds a value beyond 63"),
+        (with_layer(qm, "up", weight_bits=9), "layers.1.up.weight_bits is 9"),
+        (with_layer(qm, "k", out_bits=7), "layers.1.k is s8"),
+        (with_format(qm, "layers.1.ffn_residual", 14), "layers.1.ffn_residual is s14"),
+        (with_format(qm, "layers.0.attn_probs", 11), "layers.0.attn_probs bits"),
+        (with_format(qm, "layers.0.attn_out", 17), "layers.0.attn_out bits"),
+        (with_format(qm, "embed", 17), "residual bits is 17"),
     ]  # fmt: skip
     gated = random_model(small(activation="swiglu"), 1, VOCAB)
     bad += [

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from configs import widths
 from configs.cli import UserError
 from quant import ops
 from quant.exact import Cache, ConstantMatrix, matmul
@@ -24,6 +25,19 @@ FORMATS = [
     {"act_bits": 8, "kv_bits": 4, "score_frac_bits": 2, "prob_bits": 6},
     {"act_bits": 16, "kv_bits": 16, "score_frac_bits": 8, "prob_bits": 15},
     {"weight_bits": 2, "kv_bits": 12},
+    {
+        "residual_bits": 12,
+        "weight_bits": 3,
+        "bits": {
+            "layers.1.*.weight": 8,
+            "layers.*.k": 4,
+            "layers.0.v": 11,
+            "layers.1.q": 8,
+            "layers.0.attn_out": 14,
+            "layers.*.ffn_hidden": 9,
+            "head.weight": 2,
+        },
+    },
 ]
 
 
@@ -50,10 +64,20 @@ def test_every_stage_equals_the_plain_machine(kind: dict) -> None:
 
 
 @pytest.mark.parametrize("quant", FORMATS)
-@pytest.mark.parametrize("kind", [ALL_KINDS[0], ALL_KINDS[-1]], ids=kind_name)
+@pytest.mark.parametrize("kind", [ALL_KINDS[0], ALL_KINDS[-1], MORE_KINDS[-1]], ids=kind_name)
 def test_formats(quant: dict, kind: dict) -> None:
-    qm = random_model(small(quant, **kind), 77, VOCAB)
+    config = small(quant, **kind)
+    qm = random_model(config, 77, VOCAB)
     assert run_both(qm, qm, 77) is None
+    for index, layer in enumerate(qm.layers):
+        name = f"layers.{index}."
+        for part in ("q", "k", "v", "o", "up", "down"):
+            linear = getattr(layer, part)
+            assert linear.weight_bits == widths.width(config.quant, f"{name}{part}.weight")
+            assert np.abs(linear.weight).max() < 2 ** (linear.weight_bits - 1)
+        for stage in ("q", "k", "v", "attn_out", "ffn_hidden"):
+            assert qm.formats[name + stage].bits == widths.width(config.quant, name + stage)
+    assert qm.layers[0].down.out_bits == qm.residual_bits == config.quant.residual_bits
 
 
 @pytest.mark.parametrize(

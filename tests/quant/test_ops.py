@@ -111,11 +111,13 @@ def test_requantize_on_wide_values() -> None:
 
 def test_embed_and_residual_add_saturate() -> None:
     rng = np.random.default_rng(SEED)
-    a, b = rng.integers(-32767, 32768, (2, 2000))
-    want = [plain.sat(x + y, 16) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
-    same(ops.residual_add(a, b), want)
-    same(ops.embed(a, b), want)
-    same(ops.embed(a.astype(np.int16), None), a.tolist())
+    for bits in (12, 16):
+        top = 2 ** (bits - 1) - 1
+        a, b = rng.integers(-top, top + 1, (2, 2000))
+        want = [plain.sat(x + y, bits) for x, y in zip(a.tolist(), b.tolist(), strict=True)]
+        same(ops.residual_add(a, b, bits), want)
+        same(ops.embed(a, b, bits), want)
+        same(ops.embed(a.astype(np.int16), None, bits), a.tolist())
 
 
 @pytest.mark.parametrize("shift", [0, 2, 3])

@@ -19,7 +19,7 @@ NEEDS = {
     "norm_unit": "mul adder_tree normalize delay_line sum_squares scalar_lut",
     "vector_unit": (
         "mul saturate resize delay_line scale_index requant_lane activation_lane residual_mem "
-        "saturating_add tile_address rope"
+        "saturating_add sign_extend tile_address rope"
     ),
     "controller": "resize",
     "max_tree": "max4",

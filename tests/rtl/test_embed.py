@@ -14,7 +14,9 @@ SETS = (
     {"C": 4, "Tiles": 4, "TokenW": 5, "PosW": 4, "HasPos": 1, "Gap": 2},
     {"C": 4, "Tiles": 3, "TokenW": 5, "PosW": 4, "HasPos": 1, "Gap": 1},
     {"C": 2, "Tiles": 6, "TokenW": 4, "PosW": 3, "HasPos": 0, "Gap": 3},
+    {"C": 2, "Tiles": 6, "TokenW": 4, "PosW": 3, "HasPos": 0, "Gap": 3, "W": 12},
     {"C": 16, "Tiles": 1, "TokenW": 6, "PosW": 5, "HasPos": 1, "Gap": 1},
+    {"C": 6, "Tiles": 2, "TokenW": 4, "PosW": 5, "HasPos": 1, "Gap": 1, "W": 13},
 )
 
 

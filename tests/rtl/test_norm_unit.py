@@ -16,6 +16,7 @@ SETS = (
     {"Cols": 4, "Passes": 4, "SumW": 36, "Eps": 123456},
     {"Cols": 6, "Passes": 2, "SumW": 37, "Eps": 1},
     {"Cols": 2, "Passes": 1, "SumW": 35, "Eps": 900000},
+    {"Cols": 4, "Passes": 2, "W": 12, "SumW": 28, "Eps": 77},
 )
 
 

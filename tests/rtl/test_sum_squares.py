@@ -16,6 +16,7 @@ SETS = (
     {"C": 4, "Passes": 2, "SumW": 36},
     {"C": 4, "Passes": 4, "SumW": 36},
     {"C": 6, "Passes": 2, "SumW": 37},
+    {"C": 4, "Passes": 2, "W": 12, "SumW": 28},
 )
 
 
