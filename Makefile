@@ -64,6 +64,7 @@ $(TRAINED): $(STAGES)/train.json $(if $(wildcard $(BUILD)/model/weights.safetens
 	@touch $(TRAINED)
 
 $(QUANTISED): $(TRAINED) $(STAGES)/quant.json $(call python,quant) \
+		$(wildcard quant/templates/*) \
 		$(if $(wildcard $(BUILD)/quant/qmodel.safetensors),,FORCE)
 	$(PY) -m quant $(COMMON)
 
@@ -123,7 +124,7 @@ make train       float model                       -> build/<name>/model
 make generate    text from the float model, or with ENGINE=golden from the integer one
 make try         ask the float model; it answers and says how sure it is
 make look        where each head of it looks       -> build/<name>/model/attention.png
-make quantize    integer model and its report      -> build/<name>/quant
+make quantize    integer model and its report      -> build/<name>/quant, report.html in it
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
 make sim         simulate it, compare every bit    -> build/<name>/sim
 make lint        ruff, mypy; Verilator, Icarus and Yosys on every Verilog file, no warning allowed

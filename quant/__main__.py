@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from configs import cli
-from quant import pipeline
+from quant import pipeline, report_page, storage
 
 
 def main() -> None:
@@ -19,12 +19,14 @@ def main() -> None:
     )
     config = cli.load_config(parser.parse_args())
     trained, task = pipeline.load_trained(config)
-    qm = pipeline.build(config, trained, task, *pipeline.prepare(config, trained, task))
-    result = pipeline.report(config, trained, task, qm)
+    folded, stats = pipeline.prepare(config, trained, task)
+    qm = pipeline.build(config, trained, task, folded, stats)
+    result = pipeline.report(config, trained, task, folded, qm)
     folder = config.build_dir / "quant"
-    qm.save(folder, result)
+    qm.save(folder, result, report_page.render(result))
     print(pipeline.describe(result))
-    print(f"\nwritten to {os.path.relpath(folder)}")
+    page = os.path.relpath(folder / storage.PAGE_NAME)
+    print(f"\nwritten to {os.path.dirname(page)}; {page} shows what costs how much")
 
 
 if __name__ == "__main__":

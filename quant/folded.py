@@ -51,7 +51,7 @@ def _unchanged(stage: str, value: Array) -> Array:
 
 
 def _prefixed(note: Note, prefix: str) -> Note:
-    return lambda stage, value: note(prefix + stage, value)
+    return note if note is _unchanged else lambda stage, value: note(prefix + stage, value)
 
 
 def _inverse_rms(folded: Folded, x: Array, name: str, note: Note) -> Array:
@@ -81,15 +81,25 @@ def _attention(folded: Folded, layer: FoldedLayer, x: Array, note: Note) -> Arra
     q, k, v = heads
     visible = np.tril(np.ones((t, t), bool))
     scores = q @ k.swapaxes(-1, -2)  # [B, H, T, T]
-    scores[..., visible] = note("attn_scores", scores[..., visible])
+    _note_visible("attn_scores", scores, visible, note)
     scores = np.where(visible, scores, -np.inf)
     probs = np.exp2(scores - scores.max(axis=-1, keepdims=True))
-    probs[..., visible] = note("attn_probs", probs[..., visible])
+    _note_visible("attn_probs", probs, visible, note)
     total = note("attn_recip", probs.sum(axis=-1, keepdims=True))
     mixed = note("attn_out.acc", probs @ v)
     out = note("attn_out", (mixed / total).swapaxes(1, 2).reshape(b, t, d))
     delta = _linear(layer.o, out, 1.0, "attn_residual", note)
     return note("attn_residual", x + note("attn_residual.delta", delta))
+
+
+def _note_visible(name: str, value: Array, visible: Array, note: Note) -> None:
+    """Note what attention [B, H, T, T] looks at, and put in place what comes back."""
+    if note is _unchanged:
+        return
+    before = value[..., visible]
+    after = note(name, before)
+    if after is not before:
+        value[..., visible] = after
 
 
 def _rotate(z: Array) -> Array:

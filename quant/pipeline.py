@@ -16,6 +16,7 @@ from quant.fold import Folded, fold
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.quantize import format_rows, quantize
+from quant.report import details
 from quant.score import exact_answers, score
 from quant.smooth import smooth
 
@@ -84,8 +85,10 @@ def questions(task: tasks.Task) -> list[list[list[int]]]:
     return [list(pair) for pair in zip(task.questions, task.answers, strict=True)]
 
 
-def report(config: Config, trained: Checkpoint, task: tasks.Task, qm: QuantModel) -> dict[str, Any]:
-    """Everything that was measured, as plain data."""
+def report(
+    config: Config, trained: Checkpoint, task: tasks.Task, folded: Folded, qm: QuantModel
+) -> dict[str, Any]:
+    """Everything that was measured, as plain data; `folded` is what `qm` was made from."""
     gm = GoldenModel(qm)
     scored = score(trained, gm, task).as_dict()
     result = {
@@ -94,6 +97,7 @@ def report(config: Config, trained: Checkpoint, task: tasks.Task, qm: QuantModel
         "formats": format_rows(qm),
         "accumulator_bits": qm.acc_bits(),
         "score": {key: value if math.isfinite(value) else None for key, value in scored.items()},
+        **details(folded, gm, task),
     }
     if isinstance(task, tasks.QuestionTask):
         result["exact_answers"] = exact_answers(trained, gm, task)

@@ -147,11 +147,12 @@ class QuantModel:
 
         bounds.validate(self)
 
-    def save(self, path: Path, report: dict | None = None) -> None:
-        """Write the folder `path` in one step: qmodel.json, qmodel.safetensors, report.json."""
+    def save(self, path: Path, report: dict | None = None, page: str | None = None) -> None:
+        """Write the folder `path` in one step: qmodel.json, qmodel.safetensors, and the report
+        as report.json and, `page`, as report.html."""
         from quant import storage
 
-        storage.save(self, path, report)
+        storage.save(self, path, report, page)
 
 
 def load(path: Path) -> QuantModel:

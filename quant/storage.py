@@ -18,7 +18,8 @@ from configs.cli import UserError
 from quant.qformat import QFormat
 from quant.qmodel import LAYER_INTS, LINEARS, VERSION, Layer, Linear, QuantModel
 
-JSON_NAME, TENSORS_NAME, REPORT_NAME = "qmodel.json", "qmodel.safetensors", "report.json"
+JSON_NAME, TENSORS_NAME = "qmodel.json", "qmodel.safetensors"
+REPORT_NAME, PAGE_NAME = "report.json", "report.html"
 LINEAR_ARRAYS = ("weight", "shift", "bias", "weight_frac")
 LINEAR_INTS = ("exponent", "in_frac", "out_bits", "out_frac", "weight_bits")
 PLAIN = (
@@ -53,8 +54,8 @@ def _arrays(qm: QuantModel) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
-def save(qm: QuantModel, path: Path, report: dict | None) -> None:
-    """Replace the folder `path`."""
+def save(qm: QuantModel, path: Path, report: dict | None, page: str | None) -> None:
+    """Replace the folder `path`; `page`: the report as HTML."""
     tensors = save_tensors(_arrays(qm))
     document = {name: getattr(qm, name) for name in PLAIN}
     document |= {
@@ -74,6 +75,8 @@ def save(qm: QuantModel, path: Path, report: dict | None) -> None:
         files.write_json(stage / JSON_NAME, wrapped)
         if report is not None:
             files.write_json(stage / REPORT_NAME, report)
+        if page is not None:
+            files.write_text(stage / PAGE_NAME, page)
 
 
 def load(path: Path) -> QuantModel:

@@ -14,7 +14,7 @@ from configs import schema
 from configs.cli import UserError
 from configs.schema import Config
 from model import checkpoint, tasks, transformer
-from quant import calibrate, pipeline, qmodel, rounding, score
+from quant import calibrate, pipeline, qmodel, report_page, rounding, score
 from quant.fold import fold
 from quant.folded import forward
 from quant.golden import GoldenModel
@@ -214,9 +214,10 @@ def trained(
 
 def test_checkpoint_to_artefact_and_report(trained: Config) -> None:
     model, task = pipeline.load_trained(trained)
-    qm = pipeline.build(trained, model, task, *pipeline.prepare(trained, model, task))
-    result = pipeline.report(trained, model, task, qm)
-    qm.save(trained.build_dir / "quant", result)
+    folded, stats = pipeline.prepare(trained, model, task)
+    qm = pipeline.build(trained, model, task, folded, stats)
+    result = pipeline.report(trained, model, task, folded, qm)
+    qm.save(trained.build_dir / "quant", result, report_page.render(result))
     read = qmodel.load(trained.build_dir / "quant")
     assert qmodel.decode(read, qmodel.encode(read, read.meta["prompt"])) == "Once"
     assert result["score"]["tokens"] > 1000
@@ -224,6 +225,10 @@ def test_checkpoint_to_artefact_and_report(trained: Config) -> None:
     text = pipeline.describe(result)
     assert "layers.0.ffn_hidden" in text
     assert "same argmax" in text
+    assert result["stages"][0]["kl"] > 0
+    written = trained.build_dir / "quant"
+    assert json.loads((written / "report.json").read_text()) == json.loads(json.dumps(result))
+    assert "layers.0.ffn_hidden" in (written / "report.html").read_text()
     again = pipeline.build(trained, model, task, *pipeline.prepare(trained, model, task))
     assert np.array_equal(again.layers[0].down.weight, qm.layers[0].down.weight)
 

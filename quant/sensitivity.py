@@ -1,0 +1,220 @@
+"""What each number format costs alone: one stage, or one tensor, in integers and all else in float.
+
+The float side is the folded model, which computes what the integers compute. A stage passes
+through its format and back where the forward pass notes it; a tensor is put in as it is decoded.
+What the integers do between two stages (reduced accumulators, the table of the activation) belongs
+to no part: it is in what all parts cost together, which `quant.report` sets beside their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from model.tasks import Batch
+from quant import ops, tables
+from quant.fold import Array, Folded, FoldedLinear
+from quant.folded import Note, forward
+from quant.qformat import QFormat
+from quant.qmodel import LINEARS, Linear, QuantModel
+from quant.score import Score, compare, summarise
+
+CHUNK = 8  # windows run together
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the trace as the folded forward pass meets it."""
+
+    name: str
+    note: str  # under which the forward pass notes its value
+    fmt: QFormat
+    ends: tuple[float, float] | None  # smallest and largest value that the format holds
+    through: Callable[[Array], Array]  # what the integers make of a real value
+    decode: Callable[[Array], Array]  # the trace's integers [B, T, ...] as the values of the note
+
+    @property
+    def text(self) -> str:
+        """The format, with the exponent that a pair (mantissa, k) adds."""
+        return str(self.fmt) if self.ends else f"{self.fmt} · 2^−k"
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A constant of the artefact: its codes, and the same in the folded model."""
+
+    name: str
+    bits: int
+    fracs: Array  # int [rows], fraction bits of each
+    codes: Array  # int [rows, columns]
+    real: Array  # float [rows, columns]
+    put: Callable[[Folded], Folded]  # the model with the decoded codes in place of the floats
+
+    @property
+    def text(self) -> str:
+        low, high = int(self.fracs.min()), int(self.fracs.max())
+        return f"s{self.bits}.{low}" + (f" to .{high}" if high > low else "")
+
+    @property
+    def decoded(self) -> Array:
+        return self.codes * 2.0 ** -self.fracs[:, None]
+
+
+def stages(qm: QuantModel, folded: Folded) -> Iterator[Stage]:
+    """All stages that hold a value of the float model, in the order of execution."""
+    for name, fmt in qm.formats.items():
+        part = name.rpartition(".")[2]
+        if part.endswith("_norm"):
+            yield _norm(qm, folded, name, fmt)
+        elif part == "attn_recip":
+            yield _recip(qm, name, fmt)
+        elif part == "attn_probs":
+            # the largest code stands for 1, so one unit is not quite 2^-frac
+            yield _plain(name, fmt, unit=1 / fmt.max_int, decode=_visible)
+        elif part == "attn_scores":
+            yield _plain(name, fmt, decode=_visible)
+        elif part == "embed":
+            yield _sum(name, fmt)
+        elif part not in ("noise", "token"):
+            yield _plain(name, fmt)
+
+
+def _same(trace: Array) -> Array:
+    return trace
+
+
+def _visible(trace: Array) -> Array:
+    """[B, T, H, T] of the trace as the forward pass notes it: [B, H, pairs (t, t' <= t)]."""
+    t = trace.shape[-1]
+    return trace.swapaxes(1, 2)[..., np.tril(np.ones((t, t), bool))]
+
+
+def _plain(
+    name: str,
+    fmt: QFormat,
+    unit: float | None = None,
+    decode: Callable[[Array], Array] = _same,
+) -> Stage:
+    """Nearest code, saturated; `unit`: the value of one code, if not 2^-frac."""
+    step = fmt.step if unit is None else unit
+
+    def through(value: Array) -> Array:
+        return np.clip(np.floor(value / step + 0.5), fmt.min_int, fmt.max_int) * step
+
+    ends = fmt.min_int * step, fmt.max_int * step
+    return Stage(name, name, fmt, ends, through, lambda trace: decode(trace) * step)
+
+
+def _sum(name: str, fmt: QFormat) -> Stage:
+    """A sum of integers, which can only saturate."""
+    low, high = fmt.min_int * fmt.step, fmt.max_int * fmt.step
+    return replace(_plain(name, fmt), through=lambda value: np.clip(value, low, high))
+
+
+def _norm(qm: QuantModel, folded: Folded, name: str, fmt: QFormat) -> Stage:
+    """1/rms [B, T, 1] as the table gives it for the sum of squares."""
+    d_model, frac = qm.config["d_model"], qm.formats["embed"].frac
+    unit = d_model * 4.0**frac
+    point = frac + tables.norm_octave(d_model) - ops.MANT_BITS
+    rsqrt = qm.tables["rsqrt"]
+    assert rsqrt is not None
+
+    def real(mantissa: Array, k: Array) -> Array:
+        return mantissa * 2.0 ** (point - k)
+
+    def through(scalar: Array) -> Array:
+        squares = np.maximum(scalar**-2.0 - folded.eps, 0.0) * unit
+        return real(*ops.norm_scalar(np.floor(squares + 0.5).astype(np.int64) + qm.eps_int, rsqrt))
+
+    return Stage(
+        name, f"{name}.scalar", fmt, None, through, lambda pair: real(pair[..., :1], pair[..., 1:])
+    )
+
+
+def _recip(qm: QuantModel, name: str, fmt: QFormat) -> Stage:
+    """The sum [B, H, T, 1] by which the softmax divides, as its reciprocal in the table has it."""
+    one, recip = (1 << qm.quant["prob_bits"]) - 1, qm.tables["recip"]
+    assert recip is not None
+
+    def real(mantissa: Array, k: Array) -> Array:
+        return 2.0 ** (k + ops.MANT_BITS) / (mantissa * one)
+
+    def through(total: Array) -> Array:
+        return real(*ops.recip_scalar(np.floor(total * one + 0.5).astype(np.int64), recip))
+
+    def decode(pair: Array) -> Array:
+        pair = pair.swapaxes(1, 2)  # [B, H, T, 2]
+        return real(pair[..., :1], pair[..., 1:])
+
+    return Stage(name, name, fmt, None, through, decode)
+
+
+def tensors(qm: QuantModel, folded: Folded) -> Iterator[Tensor]:
+    """All matrices, each with its bias, and the embeddings."""
+    frac = qm.formats["embed"].frac
+    for name in ("embed_tok", "embed_pos"):
+        codes, real = getattr(qm, name), getattr(folded, name)
+        if codes is not None:
+            fracs = np.full(len(codes), frac)
+            put = _embedding(name, codes * 2.0**-frac)
+            yield Tensor(name, qm.formats["embed"].bits, fracs, codes, real, put)
+    for index, layer in enumerate(qm.layers):
+        for part in LINEARS:
+            linear, real = getattr(layer, part), getattr(folded.layers[index], part)
+            if linear is not None:
+                fracs, put = linear.weight_frac.astype(int), _matrix(index, part, decoded(linear))
+                name = f"layers.{index}.{part}.weight"
+                yield Tensor(name, linear.weight_bits, fracs, linear.weight, real.weight, put)
+    head = decoded(qm.head)
+    yield Tensor(
+        "head.weight",
+        qm.head.weight_bits,
+        qm.head.weight_frac.astype(int),
+        qm.head.weight,
+        folded.head.weight,
+        lambda model: replace(model, head=head),
+    )
+
+
+def decoded(linear: Linear) -> FoldedLinear:
+    """The real matrix and bias that a step's integers stand for."""
+    weight = linear.weight * 2.0 ** -linear.weight_frac.astype(float)[:, None]
+    bias = (linear.bias - float(ops.ROUND_BIAS)) * 2.0 ** -(linear.out_frac + ops.GUARD_BITS)
+    return FoldedLinear(weight, bias)
+
+
+def _embedding(name: str, value: Array) -> Callable[[Folded], Folded]:
+    if name == "embed_tok":
+        return lambda model: replace(model, embed_tok=value)
+    return lambda model: replace(model, embed_pos=value)
+
+
+def _matrix(index: int, part: str, linear: FoldedLinear) -> Callable[[Folded], Folded]:
+    def put(model: Folded) -> Folded:
+        layers = list(model.layers)
+        layers[index] = replace(layers[index], **{part: linear})
+        return replace(model, layers=tuple(layers))
+
+    return put
+
+
+def logits(folded: Folded, batch: Batch, note: Note | None = None) -> Array:
+    """[B, T, V] of the float model, a few windows at a time, which is faster than all at once."""
+    parts = range(0, len(batch.tokens), CHUNK)
+    return np.concatenate([forward(folded, batch.tokens[i : i + CHUNK], note) for i in parts])
+
+
+def stage_cost(folded: Folded, batch: Batch, real: Array, stage: Stage) -> Score:
+    """Of one stage in integers, against the logits `real` [B, T, V] of the float model."""
+
+    def note(name: str, value: Array) -> Array:
+        return stage.through(value) if name == stage.note else value
+
+    return summarise(compare(real, logits(folded, batch, note), batch.targets))
+
+
+def tensor_cost(folded: Folded, batch: Batch, real: Array, tensor: Tensor) -> Score:
+    """Of one tensor in integers."""
+    return summarise(compare(real, logits(tensor.put(folded), batch), batch.targets))
