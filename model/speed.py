@@ -17,7 +17,7 @@ from model import checkpoint, transformer
 from model.generate import at_least, generate
 from model.tasks import load as load_task
 
-BATCH = 16  # sequences
+BATCH = 32  # sequences
 
 
 def rates(work: Callable[[], int], repeats: int, seconds: float) -> list[float]:

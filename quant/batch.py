@@ -12,8 +12,10 @@ from quant import exact, ops
 if TYPE_CHECKING:
     from quant.golden import Block, GoldenModel, Trace
 
-CHUNK_TOKENS = 1024  # sequences processed together, so that temporaries stay in the CPU cache
-FAR_BELOW = -(1 << 40)  # score of a masked position: its probability is 0 at any maximum
+CHUNK_TOKENS = 256  # sequences processed together, so that temporaries stay in the CPU cache
+QUERIES = 32  # of a block in the attention
+FUTURE = np.tril(np.full((QUERIES, QUERIES), -(2.0**21), exact.SINGLE), -1)  # [key, query]
+# added to the score of a key that comes later: its probability is 0, whatever the maximum
 
 
 def forward(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None = None) -> np.ndarray:
@@ -40,70 +42,129 @@ def forward(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None = None) -> 
 
 
 def _chunk(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None) -> np.ndarray:
-    positions = None if gm.embed_pos is None else gm.embed_pos[: tokens.shape[1]]
-    x = ops.embed(gm.embed_tok[tokens], positions, gm.qm.residual_bits)  # [B, T, D]
-    record(trace, "embed", x)
+    record = Recorder(trace, tokens.shape)
+    x = gm.embed_tok[tokens]  # [B, T, D]
+    if gm.embed_pos is not None:
+        x = gm.add_residual(x, gm.embed_pos[: tokens.shape[1]])
+    x = x.astype(exact.SINGLE).reshape(tokens.size, -1)  # [N, D], as all that follows
+    record("embed", x)
     for index, block in enumerate(gm.blocks):
-        x = _block(gm, block, x, trace, f"layers.{index}.")
-    mantissa, k = _norm(gm, x, gm.qm.eps_int, trace, "final_norm")
-    return gm.finish_head(gm.head(x), mantissa, k)  # [B, T, V]
+        x = _block(gm, block, x, record.within(f"layers.{index}."))
+    [logits] = gm.head.rows(x, _norm(gm, x, record, "final_norm"))
+    return exact.whole(logits).reshape(*tokens.shape, -1)
 
 
-def record(trace: Trace | None, name: str, value: np.ndarray) -> None:
-    """Keep a stage when a trace is wanted."""
-    if trace is not None:
-        trace[name] = value
+class Recorder:
+    """Puts stages of a chunk into a trace, when one is wanted, as int64."""
+
+    def __init__(self, trace: Trace | None, shape: tuple[int, ...], prefix: str = "") -> None:
+        self.trace, self.shape, self.prefix = trace, shape, prefix
+
+    def within(self, prefix: str) -> Recorder:
+        """A recorder of stages whose names begin with `prefix`."""
+        return Recorder(self.trace, self.shape, prefix)
+
+    def __call__(self, name: str, value: np.ndarray) -> None:
+        """Keep integers, or whole floats, of rows [N, ...]."""
+        if self.trace is not None:
+            rows = value.reshape(*self.shape, *value.shape[1:])
+            self.trace[self.prefix + name] = rows.astype(np.int64)
 
 
-def _norm(
-    gm: GoldenModel, x: np.ndarray, eps_int: int, trace: Trace | None, name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scalars (r, k), each [B, T, 1], of residuals [B, T, D]."""
-    mantissa, k = ops.norm_scalar((x * x).sum(axis=-1) + eps_int, gm.tables["rsqrt"])
-    record(trace, name, np.stack([mantissa, k], axis=-1))
-    return mantissa[..., None], k[..., None]
+def _norm(gm: GoldenModel, x: np.ndarray, record: Recorder, name: str) -> exact.Scalar:
+    """Scalars [N] of residuals [N, D]."""
+    double = x.astype(exact.DOUBLE)
+    total = np.einsum("nd,nd->n", double, double) + gm.qm.eps_int
+    norm = exact.scalar(total, gm.tables["rsqrt"], 2)
+    record(name, norm.pairs())
+    return norm
 
 
-def _block(
-    gm: GoldenModel, block: Block, x: np.ndarray, trace: Trace | None, prefix: str
-) -> np.ndarray:
-    """One layer on residuals [B, T, D]."""
-    norm = _norm(gm, x, gm.qm.eps_int, trace, prefix + "attn_norm")
-    qkv = block.finish_qkv(block.qkv(x), *norm)  # [B, T, D + 2 G d_head]
-    out = _attention(gm, block, qkv, trace, prefix)
-    mid = gm.add_residual(x, block.finish_o(block.o(out)))
-    record(trace, prefix + "attn_residual", mid)
-    norm = _norm(gm, mid, gm.qm.eps_int, trace, prefix + "ffn_norm")
-    hidden = gm.hidden(block, block.finish_up(block.up(mid), *norm))  # each [B, T, F]
+def _block(gm: GoldenModel, block: Block, x: np.ndarray, record: Recorder) -> np.ndarray:
+    """One layer on residuals [N, D]."""
+    qkv = block.qkv.rows(x, _norm(gm, x, record, "attn_norm"))
+    out = _attention(gm, block, qkv, record)  # [N, D]
+    mid = _add(gm, x, block.o.rows(out))
+    record("attn_residual", mid)
+    hidden = block.hidden(block.up.rows(mid, _norm(gm, mid, record, "ffn_norm")))  # each [N, F]
     for name, value in hidden.items():
-        record(trace, prefix + name, value)
-    end = gm.add_residual(mid, block.finish_down(block.down(hidden["ffn_hidden"])))
-    record(trace, prefix + "ffn_residual", end)
+        record(name, value)
+    end = _add(gm, mid, block.down.rows(hidden["ffn_hidden"]))
+    record("ffn_residual", end)
     return end
 
 
+def _add(gm: GoldenModel, x: np.ndarray, z: list[np.ndarray]) -> np.ndarray:
+    """`ops.residual_add` of float32 [N, D] and the one output of a step."""
+    total = (x + z[0]).astype(exact.SINGLE, copy=False)
+    return np.clip(total, -gm.residual_max, gm.residual_max, out=total)
+
+
 def _attention(
-    gm: GoldenModel, block: Block, qkv: np.ndarray, trace: Trace | None, prefix: str
+    gm: GoldenModel, block: Block, qkv: list[np.ndarray], record: Recorder
 ) -> np.ndarray:
-    """attn_out [B, T, D] of fused q, k, v [B, T, D + 2 G d_head]."""
-    b, t, _ = qkv.shape
-    q, k, v = (part.swapaxes(1, 2) for part in gm.split_heads(qkv))  # [B, H or G, T, d_head]
-    q, k = gm.rotate(block, q, k, slice(0, t))
-    all_k, all_v = (part.repeat(gm.n_heads // gm.kv_heads, axis=1) for part in (k, v))
-    bound = max(t, gm.d_head) * ops.limit(16) ** 2
-    scores = block.finish_scores(exact.matmul(q, all_k.swapaxes(-1, -2), bound))  # [B, H, T, T]
-    visible = np.tril(np.ones((t, t), bool))
-    probs = gm.probs(np.where(visible, scores, FAR_BELOW))  # [B, H, T, T]
-    mantissa, exponent = ops.recip_scalar(probs.sum(axis=-1), gm.tables["recip"])  # [B, H, T]
-    mixed = exact.matmul(probs, all_v, bound)  # [B, H, T, d_head]
-    out = block.finish_out(mixed, mantissa[..., None], exponent[..., None])
-    out = out.swapaxes(1, 2).reshape(b, t, -1)
-    if trace is not None:
-        for name, value in (("q", q), ("k", k), ("v", v)):
-            record(trace, prefix + name, value.swapaxes(1, 2).reshape(b, t, -1))
-        record(trace, prefix + "attn_scores", np.where(visible, scores, 0).swapaxes(1, 2))
-        record(trace, prefix + "attn_probs", probs.swapaxes(1, 2))
-        recip = np.stack([mantissa, exponent], axis=-1)  # [B, H, T, 2]
-        record(trace, prefix + "attn_recip", recip.swapaxes(1, 2))
-        record(trace, prefix + "attn_out", out)
+    """attn_out [N, D] of q [N, D], k and v [N, G d_head], causal, in blocks of queries.
+
+    A block meets only the keys up to its own end. Scores stand as [B, G, R, keys, queries], R heads
+    of queries to each of keys, so that maximum and sum over the keys run along whole rows.
+    """
+    (b, t), groups = record.shape, gm.kv_heads
+    q, k, v = (part.reshape(b, t, groups, -1, gm.d_head) for part in qkv)  # [B, T, G, R or 1, d]
+    q, k = gm.rotate(block, q, k, (slice(0, t), None, None))
+    for name, value in (("q", q), ("k", k), ("v", v)):
+        record(name, value.reshape(b * t, -1))
+    score_kind = exact.carrier(block.scores.bound)
+    queries = (q * block.scores.prescale).astype(score_kind).transpose(0, 2, 3, 4, 1)  # [.., d, T]
+    keys = k.astype(score_kind).transpose(0, 2, 3, 1, 4)  # [B, G, 1, T, d]
+    values = (v * block.out.prescale).transpose(0, 2, 3, 1, 4)  # [B, G, 1, T, d]
+    singles = values.astype(exact.SINGLE)
+    sums = np.empty((b, t, gm.n_heads))
+    mixed = np.empty((b, t, gm.n_heads, gm.d_head))
+    whole = Attended(record, gm.n_heads)
+    for lo in range(0, t, QUERIES):
+        hi = min(lo + QUERIES, t)
+        score = block.scores(keys[..., :hi, :] @ queries[..., lo:hi])
+        whole.keep("attn_scores", score, lo)
+        score[..., lo:hi, :] += FUTURE[: hi - lo, : hi - lo]
+        np.subtract(score.max(axis=-2, keepdims=True), score, out=score)
+        p = gm.exp2_rows.take(score.astype(np.intp), mode="clip")
+        whole.keep("attn_probs", p, lo)
+        total = p.sum(axis=-2)  # [B, G, R, queries]
+        sums[:, lo:hi] = total.reshape(b, gm.n_heads, -1).swapaxes(1, 2)
+        if block.mix_bound(int(total.max())) < exact.SINGLE_MAX:
+            mix = p.swapaxes(-1, -2) @ singles[..., :hi, :]
+        else:
+            mix = p.swapaxes(-1, -2).astype(exact.DOUBLE) @ values[..., :hi, :]
+        mixed[:, lo:hi] = mix.reshape(b, gm.n_heads, -1, gm.d_head).swapaxes(1, 2)
+    recip = exact.scalar(sums.reshape(b * t, -1), gm.tables["recip"], 1)  # [N, H]
+    out = block.out(mixed.reshape(b * t, gm.n_heads, -1), recip.factor[..., None])
+    out = out.reshape(b * t, -1)
+    record("attn_recip", recip.pairs())
+    record("attn_out", out)
+    whole.finish()
     return out
+
+
+class Attended:
+    """Collects scores and probabilities of the blocks for the trace, 0 where a key is hidden."""
+
+    def __init__(self, record: Recorder, heads: int) -> None:
+        self.record, self.heads = record, heads
+        self.stages: dict[str, np.ndarray] = {}
+
+    def keep(self, name: str, part: np.ndarray, lo: int) -> None:
+        """Whole floats [B, G, R, keys, queries] of the queries from `lo` on."""
+        if self.record.trace is None:
+            return
+        b, t = self.record.shape
+        whole = self.stages.setdefault(name, np.zeros((b, self.heads, t, t), np.int64))
+        keys, queries = part.shape[-2:]
+        rows = part.reshape(b, self.heads, keys, queries).swapaxes(2, 3)
+        visible = np.arange(keys) <= np.arange(lo, lo + queries)[:, None]
+        whole[:, :, lo : lo + queries, :keys] = np.where(visible, rows, 0)
+
+    def finish(self) -> None:
+        """Record [N, H, T] of each."""
+        for name, whole in self.stages.items():
+            b, heads, t, _ = whole.shape
+            self.record(name, whole.swapaxes(1, 2).reshape(b * t, heads, t))

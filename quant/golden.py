@@ -1,49 +1,75 @@
 """The golden model: the machine's integers, token by token, with a named trace of every stage.
 
 `quant.ops` defines each operation; here they are strung together. What costs the most time has a
-faster twin that is tested to be equal: `exact` (products), `Requantizer`, `NoiseSource`, and both
-scalars in Python integers. No float is visible anywhere.
+faster twin that is tested to be equal: `step.Step` (a product and its tail), `exact.Cache`,
+`NoiseSource`, and both scalars in Python integers. Between them the integers travel as whole floats
+(`quant/exact.py`); what comes out is int64.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import EllipsisType
+from typing import Any
 
 import numpy as np
 
 from configs.cli import UserError
-from quant import batch, exact, ops
-from quant.qmodel import Layer, QuantModel
-from quant.requantizer import Requantizer
+from quant import batch, exact, ops, step
+from quant.qmodel import Layer, QuantModel, StepInfo
 from quant.sampler import NoiseSource
+from quant.step import Step
+from quant.tail import Tail, start_max
 
 Array = np.ndarray
 Trace = dict[str, Array]
-X_MAX = ops.limit(16)  # no input of a matrix step is larger
+About = dict[str, StepInfo]
+
+
+def _factor(scalar: tuple[int, int]) -> float:
+    """r * 2^-k."""
+    return math.ldexp(scalar[0], -scalar[1])
 
 
 class Block:
-    """One layer made ready: exact matrices and requantizers."""
+    """One layer made ready."""
 
-    def __init__(self, qm: QuantModel, layer: Layer, prefix: str) -> None:
-        """prefix: "layers.0."."""
-        qkv = [layer.q, layer.k, layer.v]
-        up = [layer.up] if layer.gate is None else [layer.gate, layer.up]
-        weights = np.concatenate([linear.weight for linear in qkv])
-        self.layer = layer
-        self.qkv = exact.ConstantMatrix(weights, X_MAX)
-        self.o = exact.ConstantMatrix(layer.o.weight, X_MAX)
-        self.up = exact.ConstantMatrix(np.concatenate([part.weight for part in up]), X_MAX)
-        self.down = exact.ConstantMatrix(layer.down.weight, X_MAX)
-        self.finish_qkv = Requantizer.of(qkv)
-        self.finish_o = Requantizer.of([layer.o])
-        self.finish_up = Requantizer.of(up)
-        self.hidden_bits = qm.formats[prefix + "ffn_hidden"].bits
-        self.finish_down = Requantizer.of([layer.down])
-        self.finish_scores = Requantizer.uniform(layer.scores_shift, layer.scores_exponent, 16)
+    def __init__(self, qm: QuantModel, layer: Layer, prefix: str, about: About) -> None:
+        """prefix: "layers.0."; about: the matrix steps by name."""
+        q, out, scores = (about[prefix + name] for name in ("q", "attn_out", "attn_scores"))
+        self.layer, self.d_head = layer, qm.d_head
+        self.qkv = Step([layer.q, layer.k, layer.v], q.x_max, q.k_max)
+        self.o = Step([layer.o], about[prefix + "attn_residual"].x_max)
+        self.down = Step([layer.down], about[prefix + "ffn_residual"].x_max)
+        self.scores = step.cached(layer.scores_shift, layer.scores_exponent, 16, scores.acc_max)
         out_bits = qm.formats[prefix + "attn_out"].bits
-        self.finish_out = Requantizer.uniform(layer.out_shift, layer.out_exponent, out_bits)
+        self.out = step.cached(
+            layer.out_shift, layer.out_exponent, out_bits, out.acc_max, out.k_max
+        )
+        self.hidden_bits = qm.formats[prefix + "ffn_hidden"].bits
+        active, bump = layer.gate or layer.up, qm.tables["bump"]
+        self.top = ops.limit(active.out_bits)
+        codes = np.arange(-self.top, self.top + 1)
+        values = ops.relu(codes) if bump is None else ops.gelu(codes, bump, qm.bump_shift)
+        self.activation = exact.real(values)  # of each code
+        self.is_relu = bump is None and layer.gate is None
+        up = [layer.up] if layer.gate is None else [layer.gate, layer.up]
+        self.up = Step(up, q.x_max, q.k_max, low=0 if self.is_relu else None)
+
+    def mix_bound(self, total: int) -> int:
+        """Bound on the sums of values for probabilities that add up to `total`."""
+        return start_max(self.layer.out_shift, total * ops.limit(self.layer.v.out_bits))
+
+    def hidden(self, z: list[Array]) -> dict[str, Array]:
+        """Stages from the up-step's output, of SwiGLU gate and up [..., F], to ffn_hidden."""
+        if self.is_relu:  # it was the lower end of the saturation
+            return {"ffn_hidden": z[0]}
+        active = self.activation.take(z[0].astype(np.intp) + self.top)
+        if self.layer.gate is None:
+            return {"ffn_hidden": active}
+        hidden = exact.gated(active, z[1], self.layer.hidden_shift, self.hidden_bits)
+        return {"ffn_gate": active, "ffn_up": z[1], "ffn_hidden": hidden}
 
 
 @dataclass
@@ -64,27 +90,34 @@ class GoldenModel:
         self.qm = qm
         self.context, self.d_head = qm.config["context"], qm.d_head
         self.n_heads, self.kv_heads = qm.config["n_heads"], qm.kv_heads
-        self.blocks = [Block(qm, layer, f"layers.{i}.") for i, layer in enumerate(qm.layers)]
-        self.head = exact.ConstantMatrix(qm.head.weight, X_MAX)
-        self.finish_head = Requantizer.of([qm.head])
-        self.embed_tok = qm.embed_tok.astype(np.int64)
-        self.embed_pos = None if qm.embed_pos is None else qm.embed_pos.astype(np.int64)
-        self.tables = {n: t.astype(np.int64) for n, t in qm.tables.items() if t is not None}
-        self.rsqrt, self.recip = self.tables["rsqrt"].tolist(), self.tables["recip"].tolist()
+        about = {step.name: step for step in qm.steps()}
+        self.blocks = [Block(qm, layer, f"layers.{i}.", about) for i, layer in enumerate(qm.layers)]
+        self.head = Step([qm.head], about["logits"].x_max, about["logits"].k_max)
+        self.embed_tok = exact.real(qm.embed_tok)
+        self.embed_pos = None if qm.embed_pos is None else exact.real(qm.embed_pos)
+        tables = {name: ops.ints(t) for name, t in qm.tables.items() if t is not None}
+        self.tables = {name: exact.real(table) for name, table in tables.items()}
+        self.rsqrt, self.recip = (tables[name].tolist() for name in ("rsqrt", "recip"))
         reach = (ops.EXP_SHIFT_MAX + 1) << qm.quant["score_frac_bits"]
-        self.exp2 = ops.exp2_negative(np.arange(reach), self.tables["exp2"])
-        self.noise = NoiseSource(self.tables["gumbel"], qm.vocab_size)
-        self.residual_top = np.full(qm.config["d_model"], ops.limit(qm.residual_bits))
+        self.exp2 = exact.real(ops.exp2_negative(np.arange(reach), tables["exp2"]))
+        self.noise = NoiseSource(tables["gumbel"], qm.vocab_size)
+        self.residual_max = float(ops.limit(qm.residual_bits))
+        self.residual_top = np.full(qm.config["d_model"], self.residual_max)
         self.residual_bottom = -self.residual_top
+        self.exp2_rows = self.exp2.astype(
+            exact.carrier(self.context * ((1 << qm.quant["prob_bits"]) - 1))
+        )
 
     def new_state(self, temperature_register: int = 0, seed: int = 0) -> State:
         """An empty sequence; `seed` matters only when the temperature is not 0."""
 
-        def caches() -> list[exact.Cache]:
+        def caches(tails: list[Tail]) -> list[exact.Cache]:
             shape = (self.kv_heads, self.context, self.d_head)
-            return [exact.Cache(shape, X_MAX, X_MAX) for _ in self.blocks]
+            return [exact.Cache(shape, float(tail.prescale[0])) for tail in tails]
 
-        return State(caches(), caches(), temperature_register, ops.seed_state(seed))
+        keys = caches([block.scores for block in self.blocks])
+        values = caches([block.out for block in self.blocks])
+        return State(keys, values, temperature_register, ops.seed_state(seed))
 
     def step(self, state: State, token: int, sample: bool, trace: bool = True) -> Trace:
         """Process `token` at the next position.
@@ -101,15 +134,15 @@ class GoldenModel:
         if self.embed_pos is not None:
             x = self.add_residual(x, self.embed_pos[state.position])
         if trace:
-            record["embed"] = x
+            record["embed"] = exact.whole(x)
         for index in range(len(self.blocks)):
             x = self._block(state, index, x, record if trace else None)
         if sample or trace:
-            mantissa, k = self._norm_scalar(x, self.qm.eps_int)
+            norm = self._norm_scalar(x, self.qm.eps_int)
         if trace:
-            record["final_norm"] = np.array([mantissa, k])
+            record["final_norm"] = np.array(norm)
         if sample:
-            self._sample(state, self.finish_head(self.head(x), mantissa, k), record)
+            self._sample(state, exact.whole(self.head(x, _factor(norm))), record)
         state.position += 1
         return record
 
@@ -125,46 +158,46 @@ class GoldenModel:
         k = (s2.bit_length() - 1) >> 1
         return self.rsqrt[((s2 << 6) >> (2 * k)) - 64], k
 
-    def _recip_scalars(self, totals: Array) -> Array:
-        """`ops.recip_scalar` of totals [H], in Python integers: [H, 2]."""
+    def _recip_scalars(self, totals: Array) -> list[tuple[int, int]]:
+        """`ops.recip_scalar` of whole totals [H], in Python integers."""
         rows = []
-        for total in totals.tolist():
+        for total in map(int, totals.tolist()):
             k = total.bit_length() - 1
             rows.append((self.recip[((total << 6) >> k) - 64], k))
-        return np.array(rows, np.int64)
+        return rows
 
     def _block(self, state: State, index: int, x: Array, record: Trace | None) -> Array:
         """One layer: residual [D] in and out."""
         block, count = self.blocks[index], state.position + 1
         keys, values = state.keys[index], state.values[index]
         attn_norm = self._norm_scalar(x, self.qm.eps_int)
-        q, k, v = self.split_heads(block.finish_qkv(block.qkv(x), *attn_norm))  # [H or G, d_head]
-        q, k = self.rotate(block, q, k, slice(state.position, count))
+        q, k, v = self.split_heads(block.qkv(x, _factor(attn_norm)))  # [H or G, d_head]
+        q, k = self.rotate(block, q, k, state.position)
         keys.write(state.position, k)
         values.write(state.position, v)
-        scores = block.finish_scores(keys.dots(q, count))  # [H, t+1]
+        scores = block.scores(keys.dots(q, count))  # [H, t+1]
         probs = self.probs(scores)  # [H, t+1]
-        recip = self._recip_scalars(np.add.reduce(probs, axis=1))  # [H, 2]
-        out = block.finish_out(values.mix(probs), recip[:, :1], recip[:, 1:]).reshape(-1)  # [D]
-        mid = self.add_residual(x, block.finish_o(block.o(out)))  # [D]
+        recip = self._recip_scalars(np.add.reduce(probs, axis=1))
+        factors = np.array([[_factor(pair)] for pair in recip])  # [H, 1]
+        out = block.out(values.mix(probs), factors).reshape(-1)  # [D]
+        mid = self.add_residual(x, block.o(out))  # [D]
         ffn_norm = self._norm_scalar(mid, self.qm.eps_int)
-        hidden = self.hidden(block, block.finish_up(block.up(mid), *ffn_norm))  # each [F]
-        down = block.finish_down(block.down(hidden["ffn_hidden"]))
-        end = self.add_residual(mid, down)  # [D]
+        hidden = block.hidden(block.up.split(block.up(mid, _factor(ffn_norm))))  # each [F]
+        end = self.add_residual(mid, block.down(hidden["ffn_hidden"]))  # [D]
         if record is not None:
             stages = {
                 "attn_norm": np.array(attn_norm),
-                "q": q.reshape(-1),
-                "k": k.reshape(-1),
-                "v": v.reshape(-1),
-                "attn_scores": scores,
-                "attn_probs": probs,
-                "attn_recip": recip,
-                "attn_out": out,
-                "attn_residual": mid,
+                "q": exact.whole(q.reshape(-1)),
+                "k": exact.whole(k.reshape(-1)),
+                "v": exact.whole(v.reshape(-1)),
+                "attn_scores": exact.whole(scores),
+                "attn_probs": exact.whole(probs),
+                "attn_recip": np.array(recip),
+                "attn_out": exact.whole(out),
+                "attn_residual": exact.whole(mid),
                 "ffn_norm": np.array(ffn_norm),
-                **hidden,
-                "ffn_residual": end,
+                **{name: exact.whole(value) for name, value in hidden.items()},
+                "ffn_residual": exact.whole(end),
             }
             record |= {f"layers.{index}.{name}": value for name, value in stages.items()}
         return end
@@ -175,36 +208,21 @@ class GoldenModel:
         end = self.n_heads + self.kv_heads
         return heads[..., : self.n_heads, :], heads[..., self.n_heads : end, :], heads[..., end:, :]
 
-    def rotate(self, block: Block, q: Array, k: Array, positions: slice) -> tuple[Array, Array]:
-        """q and k [..., T, d_head], turned when positions are rotary.
+    def rotate(self, block: Block, q: Array, k: Array, positions: Any) -> tuple[Array, Array]:
+        """q and k [..., d_head], turned when positions are rotary.
 
-        `positions`: those of the axis T; one position serves [H, d_head].
+        `positions`: an index of tables [T, d_head / 2] that makes them fit the other axes.
         """
         if "cos" not in self.tables:
             return q, k
         turn = self.tables["cos"][positions], self.tables["sin"][positions]
-        q = ops.rotate(q, *turn, block.layer.q.out_bits)
-        return q, ops.rotate(k, *turn, block.layer.k.out_bits)
+        q = exact.rotate(q, *turn, block.layer.q.out_bits)
+        return q, exact.rotate(k, *turn, block.layer.k.out_bits)
 
     def probs(self, scores: Array) -> Array:
-        """`ops.softmax_probs` through a table of all distances."""
-        distance = scores.max(axis=-1, keepdims=True) - scores
-        np.minimum(distance, len(self.exp2) - 1, out=distance)
-        return self.exp2.take(distance)
-
-    def hidden(self, block: Block, z: Array) -> dict[str, Array]:
-        """Stages from the up-step's output z, of SwiGLU gate and up [..., 2F], to ffn_hidden."""
-        if block.layer.gate is None:
-            return {"ffn_hidden": self.activate(z)}
-        gate, up = self.activate(z[..., : z.shape[-1] // 2]), z[..., z.shape[-1] // 2 :]
-        product = ops.gated(gate, up, block.layer.hidden_shift, block.hidden_bits)
-        return {"ffn_gate": gate, "ffn_up": up, "ffn_hidden": product}
-
-    def activate(self, z: Array) -> Array:
-        """The activation of the FFN's hidden layer."""
-        if "bump" in self.tables:
-            return ops.gelu(z, self.tables["bump"], self.qm.bump_shift)
-        return ops.relu(z)
+        """`ops.softmax_probs` of [H, t], through a table of all distances."""
+        distance = np.maximum.reduce(scores, axis=1, keepdims=True) - scores
+        return self.exp2.take(distance.astype(np.intp), mode="clip")
 
     def _sample(self, state: State, logits: Array, record: Trace) -> None:
         """Choose the next token from logits [V]; advances the generator unless greedy."""

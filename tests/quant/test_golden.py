@@ -10,11 +10,9 @@ import pytest
 from configs import widths
 from configs.cli import UserError
 from quant import ops
-from quant.exact import Cache, ConstantMatrix, matmul
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.random import random_model
-from quant.requantizer import Requantizer
 from quant.sampler import NoiseSource
 from tests.quant import plain
 from tests.quant.helpers import ALL_KINDS, MORE_KINDS, first_difference, kind_name, small
@@ -135,9 +133,8 @@ def test_one_altered_number_is_found(place: str) -> None:
     assert ("attn_norm" if place == "table" else "layers.1.v") in found
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS[::5] + MORE_KINDS, ids=kind_name)
-def test_batch_equals_incremental(kind: dict) -> None:
-    qm = random_model(small(**kind), 21, VOCAB)
+def same_in_batches(qm: QuantModel) -> None:
+    """Every stage of a batch is what one step after the other gives."""
     golden = GoldenModel(qm)
     tokens = np.random.default_rng(21).integers(0, VOCAB, (3, 9))
     trace: dict[str, np.ndarray] = {}
@@ -155,6 +152,25 @@ def test_batch_equals_incremental(kind: dict) -> None:
                 if name.endswith(("attn_scores", "attn_probs")):
                     whole = whole[:, : position + 1]
                 assert np.array_equal(value, whole), (name, row, position)
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS[::5] + MORE_KINDS, ids=kind_name)
+def test_batch_equals_incremental(kind: dict) -> None:
+    same_in_batches(random_model(small(**kind), 21, VOCAB))
+
+
+@pytest.mark.parametrize("quant", FORMATS)
+def test_batch_equals_incremental_in_all_formats(quant: dict) -> None:
+    same_in_batches(random_model(small(quant, **ALL_KINDS[-1]), 22, VOCAB))
+
+
+def test_batch_saturates_as_the_steps_do() -> None:
+    same_in_batches(extreme(random_model(small(), 3, VOCAB), 3))
+
+
+def test_batch_in_blocks_of_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quant.batch.QUERIES", 4)
+    same_in_batches(random_model(small(n_kv_heads=1), 23, VOCAB))
 
 
 def test_batch_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,30 +222,6 @@ def test_requests_that_cannot_be_served() -> None:
         golden.step(state, 0, sample=False)
 
 
-@pytest.mark.parametrize("exponent", [-3, 9, 15, 30])
-def test_requantizer_equals_its_definition(exponent: int) -> None:
-    rng = np.random.default_rng(exponent + 5)
-    shift, bias = rng.integers(0, 20, 30), rng.integers(-(2**31), 2**31, 30)
-    bits = rng.integers(4, 17, 30).tolist()
-    finish = Requantizer(shift, bias, [exponent] * 30, bits)
-    for size in (8, 20, 40):
-        acc = rng.integers(-(2**size), 2**size, (50, 30))
-        m, k = rng.integers(1, 32769, (50, 1)), rng.integers(3, 20, (50, 1))
-        arrays = finish(acc.copy(), m, k)
-        single = np.stack(
-            [finish(row.copy(), int(m[i, 0]), int(k[i, 0])) for i, row in enumerate(acc)]
-        )
-        assert np.array_equal(arrays, single)
-        for c in range(30):
-            args = int(shift[c]), m[:, 0], exponent + k[:, 0], int(bias[c]), bits[c]
-            assert np.array_equal(arrays[:, c], ops.requantize(acc[:, c], *args))
-        if exponent >= 0:
-            alone = finish(acc.copy())
-            for c in range(30):
-                args = int(shift[c]), ops.ONE, exponent, int(bias[c]), bits[c]
-                assert np.array_equal(alone[:, c], ops.requantize(acc[:, c], *args))
-
-
 def test_noise_source_equals_its_definition() -> None:
     gumbel = np.random.default_rng(1).integers(-3000, 11500, 1024)
     source, state = NoiseSource(gumbel, 37), ops.seed_state(99)
@@ -238,25 +230,3 @@ def test_noise_source_equals_its_definition() -> None:
         got, state = source.draw(state, temperature)
         assert state == after
         assert np.array_equal(got, want)
-
-
-def test_products_are_exact_and_bounded() -> None:
-    rng = np.random.default_rng(2)
-    weight, x = rng.integers(-127, 128, (6, 300)), rng.integers(-32767, 32768, (4, 300))
-    want = [
-        [sum(a * b for a, b in zip(r, w, strict=True)) for w in weight.tolist()] for r in x.tolist()
-    ]
-    product = ConstantMatrix(weight, 32767)
-    assert product(x).tolist() == want
-    assert product(x[0]).tolist() == want[0]
-    assert product(x).dtype == np.int64
-    assert matmul(x, weight.T, 2**40).tolist() == want
-    with pytest.raises(TypeError, match="integers expected"):
-        matmul(x.astype(float), weight.T, 2**40)
-    for refused in (
-        lambda: ConstantMatrix(np.full((1, 4), 2**40), 2**12),
-        lambda: matmul(x, weight.T, 2**53),
-        lambda: Cache((1, 8, 8), 2**30, 2**30),
-    ):
-        with pytest.raises(OverflowError, match="not exact"):
-            refused()

@@ -1,0 +1,94 @@
+"""A matrix step: the product with constant weights, and its tail, in whole floats."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import numpy as np
+
+from quant import ops
+from quant.exact import DOUBLE, SINGLE, SINGLE_MAX, Array, Scalar
+from quant.qmodel import Linear
+from quant.tail import ONE, Channel, Tail, beside, tail
+
+
+def channels(linear: Linear, x_max: int, low: int | None = None) -> list[Channel]:
+    """The output channels of a step whose inputs stay within x_max; low: of the outputs."""
+    top = ops.limit(linear.out_bits)
+    sums = np.abs(linear.weight.astype(np.int64)).sum(axis=1) * x_max
+    columns = zip(linear.shift.tolist(), linear.bias.tolist(), sums.tolist(), strict=True)
+    return [Channel(*column, -top if low is None else low, top) for column in columns]
+
+
+def cached(shift: int, exponent: int, bits: int, acc_max: int, k_max: int | None = None) -> Tail:
+    """The tail of a step whose matrix is a cache: one channel that stands for all."""
+    top = ops.limit(bits)
+    return tail([Channel(shift, ops.ROUND_BIAS, acc_max, -top, top)], exponent, k_max).for_rows()
+
+
+class Step:
+    """Matrix steps that read the same input, side by side (more than one only with a scalar)."""
+
+    def __init__(
+        self,
+        linears: Sequence[Linear],
+        x_max: int,
+        k_max: int | None = None,
+        low: int | None = None,
+    ) -> None:
+        """|x| <= x_max; the scalar's k <= k_max (None: no scalar); low: of the outputs."""
+        parts = [tail(channels(linear, x_max, low), linear.exponent, k_max) for linear in linears]
+        self.row_tail = beside(parts)
+        self.weight = np.concatenate(
+            [
+                linear.weight * part.prescale[:, None]
+                for linear, part in zip(linears, parts, strict=True)
+            ]
+        )  # [out, in]
+        ends = list(accumulate((len(linear.shift) for linear in linears), initial=0))
+        self.slices = [slice(*pair) for pair in pairwise(ends)]
+        self.parts = [Part(linear, part) for linear, part in zip(linears, parts, strict=True)]
+
+    def __call__(self, x: Array, factor: float = ONE) -> Array:
+        """Whole float64 [in] -> [out], all steps in one."""
+        return self.row_tail(self.weight.dot(x), factor)
+
+    def split(self, z: Array) -> list[Array]:
+        """What `__call__` returned, for each step."""
+        return [z[part] for part in self.slices]
+
+    def rows(self, x: Array, scalar: Scalar | None = None) -> list[Array]:
+        """Whole [N, in] -> [N, out] of each step; the scalar's arrays are [N]."""
+        return [part(x, scalar) for part in self.parts]
+
+
+class Part:
+    """One step for many rows: in float32 where that is exact."""
+
+    def __init__(self, linear: Linear, tail: Tail) -> None:
+        self.tail = tail.for_rows()
+        self.double = np.ascontiguousarray((linear.weight * tail.prescale[:, None]).T)  # [in, out]
+        self.single = self.double.astype(SINGLE)
+        places = np.maximum(linear.shift, 1).astype(np.int64)
+        squares = (linear.weight.astype(np.int64) ** 2).sum(axis=1)
+        self.squares = int((squares << 2 * (places - linear.shift)).max())
+        self.half = int(1 << places.max() >> 1)
+
+    def __call__(self, x: Array, scalar: Scalar | None) -> Array:
+        if self.is_single(None if scalar is None else scalar.largest):
+            acc = x.astype(SINGLE, copy=False) @ self.single
+        else:
+            acc = x.astype(DOUBLE, copy=False) @ self.double
+        return self.tail(acc) if scalar is None else self.tail(acc, scalar.factor[:, None])
+
+    def is_single(self, sum_squares: int | None) -> bool:
+        """Whether float32 holds all sums: by the bound for any input, or by that for inputs with
+        this sum of squares (Cauchy and Schwarz: no sum over some of the products exceeds
+        |weights| * |inputs|)."""
+        if self.tail.bound < SINGLE_MAX:
+            return True
+        if sum_squares is None:
+            return False
+        return math.isqrt(self.squares * sum_squares) + 1 + self.half < SINGLE_MAX
