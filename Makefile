@@ -40,8 +40,8 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS
-.PHONY: setup train try look generate quantize rtl sim demo test test-all lint bench clean help stages FORCE
+unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES
+.PHONY: setup train try look generate quantize qat rtl sim demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -76,6 +76,10 @@ train: $(TRAINED)
 
 quantize: $(QUANTISED)
 	@echo "quantised: $(BUILD)/quant"
+
+# Trains anew whenever it is asked for; what it writes is up to date for rtl and sim.
+qat: $(TRAINED) $(STAGES)/quant.json
+	$(PY) -m quant.qat $(COMMON) $(call option,weight-bits,BITS) $(call option,minutes,MINUTES)
 
 rtl: $(RENDERED)
 	@echo "rendered: $(BUILD)/rtl"
@@ -125,6 +129,7 @@ make generate    text from the float model, or with ENGINE=golden from the integ
 make try         ask the float model; it answers and says how sure it is
 make look        where each head of it looks       -> build/<name>/model/attention.png
 make quantize    integer model and its report      -> build/<name>/quant, report.html in it
+make qat         train the integer model to do what the float one does; replaces build/<name>/quant
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
 make sim         simulate it, compare every bit    -> build/<name>/sim
 make lint        ruff, mypy; Verilator, Icarus and Yosys on every Verilog file, no warning allowed
@@ -139,6 +144,8 @@ PROMPT="..."     generate, sim, try, look: what the text begins with (default: t
 TOKENS=64        generate, sim, try: how many tokens to write
 TEMPERATURE=0.8  generate, sim: 0 takes the likeliest token, more is bolder
 SEED=7           generate, sim: seed of the sampling; train: seed of the training (then it is kept)
+BITS=4           qat: bits of a weight, 2 (-1, 0, 1) to 8, instead of the config's
+MINUTES=4        qat: how long to train, instead of a fixed number of steps
 QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), count the exact answers
 SIM=$(SIM)    icarus or verilator
 WAVES=1          sim: record waves (FST)

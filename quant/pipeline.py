@@ -89,15 +89,22 @@ def report(
     config: Config, trained: Checkpoint, task: tasks.Task, folded: Folded, qm: QuantModel
 ) -> dict[str, Any]:
     """Everything that was measured, as plain data; `folded` is what `qm` was made from."""
-    gm = GoldenModel(qm)
-    scored = score(trained, gm, task).as_dict()
-    result = {
+    return {
         "config": config.name,
         "quant": config.quant.model_dump(),
         "formats": format_rows(qm),
         "accumulator_bits": qm.acc_bits(),
-        "score": {key: value if math.isfinite(value) else None for key, value in scored.items()},
-        **details(folded, gm, task),
+        **measure(trained, task, qm),
+        **details(folded, GoldenModel(qm), task),
+    }
+
+
+def measure(trained: Checkpoint, task: tasks.Task, qm: QuantModel) -> dict[str, Any]:
+    """What the integers lose on held-out data: `score`, and of questions `exact_answers`."""
+    gm = GoldenModel(qm)
+    scored = score(trained, gm, task).as_dict()
+    result: dict[str, Any] = {
+        "score": {key: value if math.isfinite(value) else None for key, value in scored.items()}
     }
     if isinstance(task, tasks.QuestionTask):
         result["exact_answers"] = exact_answers(trained, gm, task)

@@ -121,7 +121,8 @@ def settings(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def verdicts(result: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
     """(row, what it means, cells) of the table whose columns are float, PTQ and, if done, QAT."""
-    models = [result[key] for key in ("score", "qat") if key in result]
+    measured = [result["ptq"], result] if "ptq" in result else [result]
+    models = [one["score"] for one in measured]
 
     def each(cell: Any) -> list[str]:
         return [cell(model) for model in models]
@@ -155,8 +156,8 @@ def verdicts(result: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
         ),
     ]
     if answers := result.get("exact_answers"):
-        cells = [f"{answers[key]} of {answers['questions']}" for key in ("float", "integer")]
-        cells += [""] * (len(models) - 1)
+        counts = [answers["float"], *(one["exact_answers"]["integer"] for one in measured)]
+        cells = [f"{count} of {answers['questions']}" for count in counts]
         table.append(("exact answers", "held-out questions answered without a mistake", cells))
     return table
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -78,6 +79,17 @@ def test_a_lost_half_of_the_artefact_is_made_again(checkout: Path) -> None:
     (checkout / "build" / "tiny" / "quant" / "qmodel.safetensors").unlink()
     assert steps_done(checkout, "quantize") == ["quantize"]
     assert steps_done(checkout, "quantize") == []
+
+
+def test_what_qat_trained_is_rendered(checkout: Path) -> None:
+    assert steps_done(checkout, "qat", "BITS=3", "MINUTES=0.001") == ["train"]
+    assert steps_done(checkout, "rtl") == ["rtl"]
+    artefact = checkout / "build" / "tiny" / "quant" / "qmodel.json"
+    assert json.loads(artefact.read_text())["document"]["quant"]["weight_bits"] == 3
+    before = artefact.read_bytes()
+    result = make(checkout, "CONFIG=tiny", "qat", "BITS=9")
+    assert "error: --weight-bits 9: choose 2 (-1, 0, 1) to 8" in result.stderr
+    assert artefact.read_bytes() == before
 
 
 def test_a_refused_seed_is_not_kept(checkout: Path) -> None:

@@ -147,12 +147,15 @@ def test_every_name_is_explained(result: dict) -> None:
 
 def test_float_ptq_and_qat_side_by_side(result: dict) -> None:
     qat = {**result["score"], "integer_loss": 0.75, "loss_increase_se": 0.01}
-    rows = {row[0]: row for row in Page(report_page.render({**result, "qat": qat})).rows if row}
+    both = {**result, "ptq": {"score": result["score"]}, "score": qat}
+    rows = {row[0]: row for row in Page(report_page.render(both)).rows if row}
     assert rows["loss"][1:] == ["0.25000", "0.25000", "0.75000"]
     assert rows["loss increase"][3] == "−0.12500 ± 0.01000"
     answers = {"questions": 9, "float": 8, "integer": 7}
     rows = Page(report_page.render({**result, "exact_answers": answers})).rows
     assert ["exact answers", "8 of 9", "7 of 9"] in rows
+    both["ptq"]["exact_answers"], both["exact_answers"] = answers, {**answers, "integer": 9}
+    assert ["exact answers", "8 of 9", "7 of 9", "9 of 9"] in Page(report_page.render(both)).rows
 
 
 def test_a_histogram_is_drawn_to_scale() -> None:

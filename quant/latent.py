@@ -1,0 +1,176 @@
+"""Float parameters behind the integers of an artefact, and the way between the two.
+
+They begin at the artefact that they are made from, to the bit. A row of a matrix has a learned step
+beside its weights: a real power of two, rounded to a whole one where it is used (LSQ,
+arXiv 1902.08153, on exponents). All are kept in units of about their own size, so that one learning
+rate serves embeddings, weights, biases and steps. Formats, norms and tables stay as calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from model.params import Params
+from quant import ops, rounding
+from quant.calibrate import Statistics
+from quant.fold import Array, Folded, FoldedLinear
+from quant.qmodel import LINEARS, Linear, QuantModel
+from quant.quantize import GATED, STAGES, encode_bias
+
+TABLES = ("embed_tok", "embed_pos")
+INSIDE = 0.499  # how far, in steps, a weight may begin from its code
+STEP_UNIT = 0.1  # octaves
+
+
+def linears(qm: QuantModel) -> Iterator[tuple[str, Linear]]:
+    """All matrices of an artefact by name: layers.{l}.q ... head."""
+    for index, layer in enumerate(qm.layers):
+        for part in LINEARS:
+            if (linear := getattr(layer, part)) is not None:
+                yield f"layers.{index}.{part}", linear
+    yield "head", qm.head
+
+
+class Latent:
+    """`params`: float64, `<matrix>.weight`, `.bias`, `.step`, embed_tok and embed_pos."""
+
+    def __init__(self, folded: Folded, stats: Statistics, qm: QuantModel) -> None:
+        self.qm = qm
+        self.embed = qm.formats["embed"]
+        real: dict[str, Array] = {}
+        unit: dict[str, Array] = {}
+        sources = {name: _folded(folded, name) for name, _ in linears(qm)}
+        for name, linear in linears(qm):
+            source = sources[name]
+            real[name + ".weight"] = self._begin(source.weight, linear)
+            unit[name + ".weight"] = 2.0 ** (1 - linear.weight_frac.astype(np.float64)[:, None])
+        for table in TABLES:
+            if (rows := getattr(folded, table)) is not None:
+                real[table], unit[table] = rows, _power(np.sqrt(np.mean(rows**2)))
+        for name, linear in linears(qm):
+            source = sources[name]
+            gram = stats.gram(_reads(name))
+            power = np.einsum("oi,ij,oj->o", source.weight, gram, source.weight, optimize=True)
+            real[name + ".bias"], unit[name + ".bias"] = source.bias, _power(np.sqrt(power))
+            real[name + ".step"] = linear.weight_frac.astype(np.float64)
+            unit[name + ".step"] = np.array(STEP_UNIT)
+        shapes = {name: value.shape for name, value in real.items()}
+        size = sum(value.size for value in real.values())
+        self.params, self.unit = Params(np.empty(size), shapes), Params(np.empty(size), shapes)
+        for name, value in real.items():
+            self.unit[name][...] = unit[name]
+            self.params[name][...] = value / self.unit[name]
+
+    def _begin(self, weight: Array, linear: Linear) -> Array:
+        """Weights [out, in] that round to the codes of `linear`, as near to `weight` as that is."""
+        scale = 2.0 ** linear.weight_frac.astype(np.float64)[:, None]
+        codes = linear.weight.astype(np.float64)
+        top = ops.limit(linear.weight_bits)
+        low = np.where(codes <= -top, -np.inf, codes - INSIDE)
+        high = np.where(codes >= top, np.inf, codes + INSIDE)
+        return np.clip(weight * scale, low, high) / scale
+
+    def real(self, name: str) -> Array:
+        """A parameter in its own unit."""
+        return self.params[name] * self.unit[name]
+
+    def _fracs(self, name: str, linear: Linear) -> Array:
+        """Fraction bits [out], int64: those for which the machine has a shift."""
+        base = linear.weight_frac.astype(np.int64) - linear.shift  # the same for all rows
+        return np.clip(
+            np.floor(self.real(name + ".step") + 0.5), base, base + ops.SHIFT_MAX
+        ).astype(np.int64)
+
+    def _linear(self, name: str, linear: Linear) -> Linear:
+        fracs = self._fracs(name, linear)
+        base = linear.weight_frac.astype(np.int64) - linear.shift
+        codes = rounding.nearest(self.real(name + ".weight"), fracs, linear.weight_bits)
+        return replace(
+            linear,
+            weight=codes.astype(np.int8),
+            shift=(fracs - base).astype(np.uint8),
+            bias=encode_bias(name, self.real(name + ".bias"), linear.out_frac),
+            weight_frac=fracs.astype(np.int8),
+        )
+
+    def artefact(self) -> QuantModel:
+        """The integers of the parameters as they are now (not validated)."""
+        made = {name: self._linear(name, linear) for name, linear in linears(self.qm)}
+        layers = []
+        for index, layer in enumerate(self.qm.layers):
+            parts: dict[str, Any] = {part: made.get(f"layers.{index}.{part}") for part in LINEARS}
+            layers.append(replace(layer, **parts))
+        tables: dict[str, Any] = {
+            name: self.embed.encode(self.real(name)).astype(np.int16)
+            for name in TABLES
+            if name in self.params
+        }
+        return replace(self.qm, layers=tuple(layers), head=made["head"], **tables)
+
+    def gradients(self, found: dict[str, Array], qm: QuantModel, grads: Params) -> None:
+        """From the gradients of what the codes of `qm` stand for to those of `params`.
+
+        A weight beyond the largest code has none; the step w = code / 2^step follows the codes.
+        """
+        for name, linear in linears(qm):
+            weight, scale = (
+                self.real(name + ".weight"),
+                2.0 ** linear.weight_frac[:, None].astype(float),
+            )
+            gradient = found[name + ".weight"]
+            inside = np.abs(weight * scale) <= ops.limit(linear.weight_bits) + 0.5
+            moved = linear.weight / scale - weight * inside
+            found[name + ".weight"] = gradient * inside
+            found[name + ".step"] = -np.log(2) * np.einsum("oi,oi->o", gradient, moved)
+        for name, gradient in found.items():
+            grads[name][...] = gradient * self.unit[name]
+
+    def settle(self, qm: QuantModel, pull: float) -> None:
+        """Move weights, and steps, by the part `pull` towards what their codes in `qm` stand for.
+
+        A weight whose best value lies between two codes would cross from one to the other and back
+        for ever, and all others would have to adapt (arXiv 2203.11086).
+        """
+        for name, linear in linears(qm):
+            frac = linear.weight_frac.astype(np.float64)
+            codes, scale = linear.weight, 2.0 ** frac[:, None]
+            weight = self.real(name + ".weight")
+            apart = np.where(
+                np.abs(weight * scale) <= ops.limit(linear.weight_bits), codes / scale - weight, 0
+            )
+            self.params[name + ".weight"] += pull * apart / self.unit[name + ".weight"]
+            steps = self.params[name + ".step"]
+            steps += pull * (frac / self.unit[name + ".step"] - steps)
+
+
+def weights(qm: QuantModel) -> dict[str, Array]:
+    """What the codes stand for, float32 [out, in] by name."""
+    return {
+        name: linear.weight * 2.0 ** -linear.weight_frac.astype(np.float32)[:, None]
+        for name, linear in linears(qm)
+    }
+
+
+def _power(size: Array) -> Array:
+    """The power of two next to each size; where one is 0, next to the mean of all."""
+    mean = float(np.mean(size)) or 1.0
+    return 2.0 ** np.round(np.log2(np.where(size > 0, size, mean)))
+
+
+def _folded(folded: Folded, name: str) -> FoldedLinear:
+    if name == "head":
+        return folded.head
+    _, index, part = name.split(".")
+    return getattr(folded.layers[int(index)], part)
+
+
+def _reads(name: str) -> str:
+    """The stage that a matrix reads (its norm, where there is one)."""
+    if name == "head":
+        return "final_norm"
+    layer, _, part = name.rpartition(".")
+    return f"{layer}.{(STAGES | GATED)[part][1]}"

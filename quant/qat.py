@@ -1,0 +1,226 @@
+"""`python -m quant.qat`: train the integer model to do what the float model does.
+
+Each step runs the golden model itself on training windows, and compares its logits with those of
+the float model (distillation, arXiv 1503.02531). What is learned are float parameters behind the
+integers (`latent.py`), by straight-through gradients (`straight_through.py`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from configs import cli
+from configs.cli import UserError
+from configs.schema import Config, TrainConfig
+from model import memory, runs, tasks, transformer
+from model.checkpoint import Checkpoint
+from model.generate import at_least
+from model.optim import Optimizer, clip
+from model.tasks import Batch
+from quant import pipeline, report_page, straight_through
+from quant.golden import GoldenModel
+from quant.latent import Latent, weights
+from quant.qmodel import QuantModel
+
+Array = np.ndarray
+STEPS = 2500
+LEARNING_RATE = 1e-2  # of parameters in units of about their size
+WARMUP = 20
+RUNAWAY = 1e4  # of parameters in those units
+SETTLE = 1.0  # at the end, per learning rate, the part by which weights move to their codes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train: for `steps`, or with `minutes` for that long."""
+
+    steps: int = STEPS
+    minutes: float | None = None
+    learning_rate: float = LEARNING_RATE
+
+
+def progress(settings: Settings) -> Iterator[float]:
+    """How much of the training is done, from 0 to just below 1, before each step."""
+    start, step, part = time.perf_counter(), 0, 0.0
+    while part < 1:
+        yield part
+        step += 1
+        part = step / settings.steps
+        if settings.minutes is not None:
+            part = (time.perf_counter() - start) / (60 * settings.minutes)
+
+
+def train(
+    trained: Checkpoint,
+    task: tasks.Task,
+    latent: Latent,
+    settings: Settings,
+    seed: int,
+    quiet: bool = False,
+) -> Iterator[tuple[float, QuantModel]]:
+    """After each step: the KL divergence, and the integers that it was measured with."""
+    params, grads = latent.params, latent.params.like()
+    optimizer = Optimizer(params, "adam")
+    with tqdm(total=1.0, desc="qat", disable=quiet or None, bar_format=BAR) as bar:
+        for step, part in enumerate(progress(settings)):
+            batch = task.train_batch(runs.generator(seed, runs.QAT, step))
+            if not np.abs(params.flat).max() < RUNAWAY:
+                raise UserError(f"the training ran away at step {step}: lower --learning-rate")
+            qm = latent.artefact()
+            kl, found = gradients(trained, qm, batch)
+            latent.gradients(found, qm, grads)
+            clip(grads.flat, 1.0)
+            rate = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
+            rate *= min(1.0, (step + 1) / WARMUP)
+            optimizer.update(params, grads, _constant(rate), step)
+            latent.settle(qm, min(1.0, SETTLE * rate * part))
+            bar.update(min(part, 1.0) - bar.n)
+            bar.set_postfix_str(f"step {step + 1}, KL {kl:.4f}", refresh=False)
+            yield kl, qm
+        bar.update(1.0 - bar.n)
+
+
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {postfix}"
+
+
+def _constant(rate: float) -> TrainConfig:
+    return TrainConfig(learning_rate=rate, schedule="constant", warmup_steps=0, weight_decay=0.0)
+
+
+def gradients(trained: Checkpoint, qm: QuantModel, batch: Batch) -> tuple[float, dict[str, Array]]:
+    """KL(float model, integer model) per position that is asked for, and its gradients by name."""
+    trace: dict[str, Array] = {}
+    codes = GoldenModel(qm).forward(batch.tokens, trace)
+    logits = codes.astype(np.float32) * np.float32(2.0**-qm.logit_frac)
+    wanted = transformer.forward(trained.params, batch.tokens, trained.config)
+    kl, dlogits = divergence(wanted, logits, batch.targets >= 0)
+    values = straight_through.decode(qm, trace, weights(qm))
+    found = straight_through.backward(values, batch.tokens, dlogits, trained.config, qm.vocab_size)
+    return kl, found
+
+
+def divergence(wanted: Array, logits: Array, scored: Array) -> tuple[float, Array]:
+    """Mean KL(softmax(wanted), softmax(logits)) where scored [B, T], and its slope [B, T, V]."""
+    p, log_p = _softmax(wanted)
+    q, log_q = _softmax(logits)
+    count = max(int(scored.sum()), 1)
+    kl = np.einsum("btv,btv->bt", p, log_p - log_q)
+    q -= p
+    q *= (scored / q.dtype.type(count))[..., None].astype(q.dtype)
+    return float(kl[scored].sum(dtype=np.float64)) / count, q
+
+
+def _softmax(logits: Array) -> tuple[Array, Array]:
+    """Probabilities and their logarithms over the last axis."""
+    log_p = logits - logits.max(axis=-1, keepdims=True)
+    p = np.exp(log_p)
+    total = p.sum(axis=-1, keepdims=True)
+    p /= total
+    log_p -= np.log(total)
+    return p, log_p
+
+
+def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, Any]:
+    """Train, write the artefact in one step, and return its report; Ctrl-C leaves the old one."""
+    trained, task = pipeline.load_trained(config)
+    folded, stats = pipeline.prepare(config, trained, task)
+    before = pipeline.build(config, trained, task, folded, stats)
+    latent = Latent(folded, stats, before)
+    start, steps = time.process_time(), 0
+    for _ in train(trained, task, latent, settings, config.train.seed, quiet):
+        steps += 1
+    seconds = time.process_time() - start
+    after = latent.artefact()
+    after.validate()
+    result = pipeline.report(config, trained, task, folded, after)
+    result["ptq"] = pipeline.measure(trained, task, before)
+    result["qat"] = {
+        "steps": steps,
+        "cpu_seconds": round(seconds, 1),
+        "learning_rate": settings.learning_rate,
+        "seed": config.train.seed,
+    }
+    after.save(config.build_dir / "quant", result, report_page.render(result))
+    return result
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Float, quantised and trained model side by side."""
+    bits, qat = result["quant"]["weight_bits"], result["qat"]
+    columns = [result["ptq"], result]
+    scores = [column["score"] for column in columns]
+    rows = [
+        ("", "float", "quantised", "trained"),
+        ("loss", f"{scores[0]['float_loss']:.5f}", *(f"{s['integer_loss']:.5f}" for s in scores)),
+        ("  above float", "", *(_pm(s, "loss_increase", "+.5f") for s in scores)),
+        ("same argmax", "", *(_pm(s, "same_argmax", ".2%") for s in scores)),
+        ("KL(float, int)", "", *(_pm(s, "kl", ".5f") for s in scores)),
+    ]
+    if "exact_answers" in result:
+        answers = [column["exact_answers"] for column in columns]
+        count = answers[0]["questions"]
+        counts = [answers[0]["float"], *(one["integer"] for one in answers)]
+        rows.append(("exact answers", *(f"{right} of {count}" for right in counts)))
+    lines = [f"{name:16}{real:14}{ptq:22}{trained}".rstrip() for name, real, ptq, trained in rows]
+    return "\n".join(
+        [
+            f"weights of {bits} bits, {qat['steps']} steps in {qat['cpu_seconds']:.0f} CPU s; "
+            f"{scores[0]['tokens']} held-out tokens",
+            *lines,
+        ]
+    )
+
+
+def _pm(score: dict[str, Any], name: str, form: str) -> str:
+    """Mean ± standard error."""
+    error = score[name + "_se"]
+    text = format(score[name], form)
+    return text if error is None else f"{text} ± {format(error, form.lstrip('+'))}"
+
+
+def main() -> None:
+    parser = cli.parser(
+        "quant.qat",
+        "Train the integer model of a config to do what its float model does, from the quantised "
+        "one on; print float, quantised and trained model side by side; replace "
+        "build/<config>/quant/.",
+    )
+    parser.add_argument(
+        "--text", help="the text that the model was trained on, if not the config's"
+    )
+    parser.add_argument(
+        "--weight-bits", type=int, help="2 (-1, 0, 1) to 8, instead of the config's"
+    )
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--steps", type=at_least(int, 1), default=STEPS, help="how long to train")
+    group.add_argument("--minutes", type=float, help="how long to train, by the clock instead")
+    parser.add_argument(
+        "--learning-rate", type=float, default=LEARNING_RATE, help="at the start; ends at 0"
+    )
+    parser.add_argument("--seed", type=at_least(int, 0), help="of the windows of text")
+    args = parser.parse_args()
+    config = cli.load_config(args)
+    if args.weight_bits is not None:
+        if not 2 <= args.weight_bits <= 8:
+            raise UserError(f"--weight-bits {args.weight_bits}: choose 2 (-1, 0, 1) to 8")
+        quant = config.quant.model_copy(update={"weight_bits": args.weight_bits})
+        config = config.model_copy(update={"quant": quant})
+    for name in ("minutes", "learning_rate"):
+        if (value := getattr(args, name)) is not None and not 0 < value < math.inf:
+            raise UserError(f"--{name.replace('_', '-')} {value}: give a number above 0")
+    memory.keep()
+    result = run(config, Settings(args.steps, args.minutes, args.learning_rate))
+    print(describe(result))
+    print(f"\nwritten to {os.path.relpath(config.build_dir / 'quant')}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

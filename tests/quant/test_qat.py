@@ -1,0 +1,304 @@
+"""Training of the integer model: gradients, exactness of its forward, and what it brings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from configs import schema
+from configs.cli import UserError
+from configs.schema import Config
+from model import checkpoint, tasks, transformer
+from quant import calibrate, latent, qat, qmodel, straight_through
+from quant.fold import Folded, fold
+from quant.folded import forward
+from quant.golden import GoldenModel
+from quant.latent import Latent
+from quant.quantize import quantize
+from quant.random import random_params
+from quant.smooth import smooth
+from quant.straight_through import Values
+from tests.quant.helpers import first_difference, small
+
+VOCAB = 11
+TOKENIZER = {"kind": "word", "vocab": [f"t{i}" for i in range(VOCAB)]}
+TOKENS = np.random.default_rng(5).integers(0, VOCAB, (3, 9))
+KINDS = [
+    {"activation": "relu", "positions": "learned", "norm": "rmsnorm"},
+    {"activation": "gelu", "positions": "rotary", "norm": "layernorm"},
+    {"activation": "swiglu", "positions": "rotary", "n_kv_heads": 1},
+    {"activation": "silu", "positions": "sinusoidal"},
+    {"activation": "gelu_exact", "n_kv_heads": 1},
+]
+
+
+def prepared(config: Config, seed: int = 3) -> tuple[Folded, calibrate.Statistics]:
+    folded = fold(random_params(config, seed, VOCAB), config.model)
+    folded = smooth(folded, calibrate.collect(folded, TOKENS))
+    return folded, calibrate.collect(folded, TOKENS)
+
+
+def arrays(folded: Folded) -> dict[str, np.ndarray]:
+    """The parameters of a folded model by the names of their gradients."""
+    named = {"embed_tok": folded.embed_tok}
+    if folded.embed_pos is not None:
+        named["embed_pos"] = folded.embed_pos
+    parts = {
+        f"layers.{index}.{part}": linear
+        for index, layer in enumerate(folded.layers)
+        for part in qmodel.LINEARS
+        if (linear := getattr(layer, part)) is not None
+    }
+    for name, linear in (parts | {"head": folded.head}).items():
+        named |= {f"{name}.weight": linear.weight, f"{name}.bias": linear.bias}
+    return named
+
+
+def float_values(folded: Folded, tokens: np.ndarray) -> Values:
+    """What the backward reads, from the float forward in float64."""
+    stages: dict[str, np.ndarray] = {}
+
+    def note(stage: str, value: np.ndarray) -> np.ndarray:
+        stages[stage] = value
+        return value
+
+    forward(folded, tokens, note)
+    config = folded.config
+    b, t = tokens.shape
+    visible = np.tril(np.ones((t, t), bool))
+    for index in range(config.n_layers):
+        probs = np.zeros((b, config.n_heads, t, t))
+        probs[..., visible] = stages[f"layers.{index}.attn_probs"]
+        probs /= probs.sum(axis=-1, keepdims=True)
+        stages[f"layers.{index}.attn_probs"] = probs.swapaxes(1, 2)
+    named = arrays(folded)
+
+    def all_of(kind: str) -> dict[str, np.ndarray]:
+        return {n.removesuffix(kind): value for n, value in named.items() if n.endswith(kind)}
+
+    return Values(stages, all_of(".weight"), all_of(".bias"), folded.eps)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
+def test_gradients_are_those_of_the_float_graph(kind: dict) -> None:
+    """Against differences of the folded model in float64, for every parameter it has."""
+    config = small(n_heads=2, **kind)
+    folded, _ = prepared(config)
+    rng = np.random.default_rng(1)
+    scored = rng.random(TOKENS.shape) < 0.7
+    wanted = rng.normal(size=(*TOKENS.shape, VOCAB))
+
+    def loss() -> float:
+        return qat.divergence(wanted, forward(folded, TOKENS), scored)[0]
+
+    _, dlogits = qat.divergence(wanted, forward(folded, TOKENS), scored)
+    values = float_values(folded, TOKENS)
+    found = straight_through.backward(values, TOKENS, dlogits, config.model, VOCAB)
+    named = arrays(folded)
+    assert set(found) == set(named)
+    for name, array in named.items():
+        direction = rng.normal(size=array.shape)
+        expected = slope(loss, array, direction)
+        assert np.sum(found[name] * direction) == pytest.approx(expected, rel=1e-6, abs=1e-8), name
+
+
+def slope(function: Callable[[], float], array: np.ndarray, direction: np.ndarray) -> float:
+    """Derivative of `function` when `array` moves in place, by a five-point difference."""
+    start, h, total = array.copy(), 1e-4, 0.0
+    for factor, weight in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
+        array[...] = start + factor * h * direction
+        total += weight * function()
+    array[...] = start
+    return total / (12 * h)
+
+
+def begun(bits: int, **kind: object) -> tuple[qmodel.QuantModel, Latent]:
+    config = small({"weight_bits": bits}, **kind)
+    folded, stats = prepared(config)
+    qm = quantize(folded, stats, config.quant, TOKENIZER)
+    return qm, Latent(folded, stats, qm)
+
+
+def same(a: qmodel.QuantModel, b: qmodel.QuantModel) -> bool:
+    """Every tensor of two artefacts equal, by what they would save."""
+    pairs = [(a.embed_tok, b.embed_tok), (a.embed_pos, b.embed_pos)]
+    for (_, one), (_, other) in zip(latent.linears(a), latent.linears(b), strict=True):
+        pairs += [(value, vars(other)[part]) for part, value in vars(one).items()]
+    return all(np.array_equal(one, other) for one, other in pairs)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("kind", KINDS[:3], ids=lambda kind: kind["activation"])
+def test_it_begins_at_the_artefact_to_the_bit(bits: int, kind: dict) -> None:
+    qm, behind = begun(bits, **kind)
+    assert same(behind.artefact(), qm)
+    behind.params["head.weight"][0] *= -1
+    assert not same(behind.artefact(), qm)
+
+
+def test_gradients_of_weights_and_steps() -> None:
+    """Straight through inside the codes, nothing beyond; a step that moves moves its codes."""
+    qm, behind = begun(3)
+    name, linear = "layers.0.q", qm.layers[0].q
+    scale = 2.0 ** linear.weight_frac[:, None].astype(float)
+    codes = np.clip(linear.weight + np.float64(0.25), -3, 3)
+    codes[0, :2] = 5.0, -3.25
+    behind.params[name + ".weight"][...] = codes / scale / behind.unit[name + ".weight"]
+    now = behind.artefact()
+    found = {
+        f"{n}.{part}": np.ones(value.shape)
+        for n, one in latent.linears(now)
+        for part, value in (("weight", one.weight), ("bias", one.bias))
+    }
+    found |= {table: np.ones(getattr(now, table).shape) for table in ("embed_tok", "embed_pos")}
+    grads = behind.params.like()
+    behind.gradients(found, now, grads)
+    unit = behind.unit[name + ".weight"]
+    assert grads[name + ".weight"][0, 0] == 0
+    assert np.allclose(grads[name + ".weight"][0, 1:], unit[0, 1:])
+    moved = (now.layers[0].q.weight[0] - codes[0] * (codes[0] <= 3.5)) / scale[0]
+    step = -np.log(2) * moved.sum() * behind.unit[name + ".step"][0]
+    assert np.isclose(grads[name + ".step"][0], step)
+    assert now.layers[0].q.weight[0, 0] == 3
+
+
+def test_weights_settle_at_their_codes() -> None:
+    qm, behind = begun(4)
+    before = behind.real("layers.1.up.weight")
+    behind.settle(qm, 0.5)
+    codes = latent.weights(qm)["layers.1.up"]
+    scale = 2.0 ** qm.layers[1].up.weight_frac.astype(float)[:, None]
+    inside = np.abs(before * scale) <= 7
+    after = behind.real("layers.1.up.weight")
+    assert np.allclose(after[inside], ((before + codes) / 2)[inside])
+    assert np.array_equal(after[~inside], before[~inside])
+    assert same(behind.artefact(), qm)
+
+
+def test_divergence_of_known_distributions() -> None:
+    wanted = np.log(np.array([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]))
+    logits = np.log(np.array([[[0.25, 0.5, 0.25], [0.7, 0.2, 0.1]]]))
+    kl, slope = qat.divergence(wanted, logits, np.array([[True, False]]))
+    assert np.isclose(kl, 0.25 * np.log(2))
+    assert np.allclose(slope, [[[-0.25, 0.25, 0], [0, 0, 0]]])
+
+
+@pytest.fixture
+def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A config whose build folder holds a model of random, lively weights."""
+    monkeypatch.setattr(schema, "BUILD_DIR", tmp_path)
+    config = schema.load("tiny")
+    quant = config.quant.model_copy(update={"weight_bits": 4})
+    config = config.model_copy(update={"quant": quant})
+    task = tasks.load(config)
+    size = len(task.tokenizer.vocab)
+    params = transformer.empty(config.model, size)
+    params.flat[...] = random_params(config, 1, size).flat
+    saved = checkpoint.Checkpoint(
+        config.model, size, params, task.tokenizer, task.stop_token, "Once", 1, 3.0
+    )
+    checkpoint.save(config.build_dir / "model", saved)
+    return config
+
+
+def test_it_helps_and_the_artefact_is_what_was_trained(trained: Config) -> None:
+    """The forward of the training is the golden model's on the saved artefact, in every stage."""
+    result = qat.run(trained, qat.Settings(steps=120), quiet=True)
+    assert result["score"]["kl"] < 0.7 * result["ptq"]["score"]["kl"]
+    assert result["qat"]["steps"] == 120
+    text = qat.describe(result)
+    assert "weights of 4 bits, 120 steps" in text
+    assert "same argmax" in text
+    folder = trained.build_dir / "quant"
+    assert json.loads((folder / "report.json").read_text()) == result
+    read = qmodel.load(folder)
+    assert np.abs(read.head.weight).max() <= 7
+    first = (folder / "qmodel.safetensors").read_bytes()
+    qat.run(trained, qat.Settings(steps=120), quiet=True)
+    assert (folder / "qmodel.safetensors").read_bytes() == first
+
+
+def test_the_forward_is_the_golden_models(tmp_path: Path) -> None:
+    """What a training step sees against the saved artefact, token by token, in every stage."""
+    qm, behind = begun(4, **KINDS[2])
+    rng = np.random.default_rng(9)
+    behind.params.flat += 0.2 * rng.normal(size=behind.params.flat.size)
+    now = behind.artefact()
+    assert not same(now, qm)
+    now.save(tmp_path / "quant")
+    trace: dict[str, np.ndarray] = {}
+    trace["logits"] = GoldenModel(now).forward(TOKENS, trace)
+    golden = GoldenModel(qmodel.load(tmp_path / "quant"))
+    for row, tokens in enumerate(TOKENS):
+        state = golden.new_state()
+        for position, token in enumerate(tokens):
+            want = golden.step(state, int(token), sample=True)
+            got = {name: trace[name][row, position] for name in want if name in trace}
+            for name in got:
+                if name.endswith(("scores", "probs")):
+                    got[name] = got[name][:, : position + 1]
+            want = {name: want[name] for name in got}
+            assert first_difference(want, got) is None
+            assert {"logits", "embed", "layers.1.ffn_gate", "layers.0.attn_probs"} <= set(got)
+    got["logits"] = got["logits"] + 1
+    assert first_difference(want, got) is not None
+
+
+def test_a_training_by_the_clock_ends() -> None:
+    parts = list(qat.progress(qat.Settings(minutes=0.05 / 60)))
+    assert parts[0] == 0
+    assert parts == sorted(parts)
+    assert parts[-1] < 1
+    assert list(qat.progress(qat.Settings(steps=4))) == [0, 0.25, 0.5, 0.75]
+
+
+def test_an_interrupted_training_leaves_the_old_artefact(
+    trained: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qat.run(trained, qat.Settings(steps=1), quiet=True)
+    before = {p.name: p.read_bytes() for p in (trained.build_dir / "quant").iterdir()}
+    calls = []
+
+    def interrupt(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Latent, "settle", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        qat.run(trained, qat.Settings(steps=9), quiet=True)
+    after = {p.name: p.read_bytes() for p in (trained.build_dir / "quant").iterdir()}
+    assert after == before
+    assert sorted(p.name for p in trained.build_dir.iterdir()) == ["model", "quant"]
+
+
+def test_numbers_that_run_away_are_said(trained: Config) -> None:
+    with pytest.raises(UserError, match="learning-rate"):
+        qat.run(trained, qat.Settings(steps=9, learning_rate=1e300), quiet=True)
+    assert not (trained.build_dir / "quant").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--weight-bits", "9"], "choose 2 (-1, 0, 1) to 8"),
+        (["--minutes", "0"], "--minutes 0.0: give a number above 0"),
+        (["--learning-rate", "nan"], "--learning-rate nan: give a number above 0"),
+        (["--steps", "0"], "argument --steps"),
+        (["--config", "copy"], "not yet quantised"),
+    ],
+)
+def test_bad_options_are_one_line(root: Path, options: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "quant.qat", *options]
+    result = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not result.stdout
