@@ -12,7 +12,7 @@ from quant import exact, ops
 if TYPE_CHECKING:
     from quant.golden import Block, GoldenModel, Trace
 
-CHUNK_TOKENS = 256  # sequences processed together, so that temporaries stay in the CPU cache
+CHUNK_TOKENS = 384  # sequences processed together, so that temporaries stay in the CPU cache
 QUERIES = 32  # of a block in the attention
 FUTURE = np.tril(np.full((QUERIES, QUERIES), -(2.0**21), exact.SINGLE), -1)  # [key, query]
 # added to the score of a key that comes later: its probability is 0, whatever the maximum
@@ -70,13 +70,18 @@ class Recorder:
             rows = value.reshape(*self.shape, *value.shape[1:])
             self.trace[self.prefix + name] = rows.astype(np.int64)
 
+    def scalar(self, name: str, value: exact.Scalar) -> None:
+        """Keep scalars of rows as (r, k)."""
+        if self.trace is not None:
+            self(name, value.pairs())
+
 
 def _norm(gm: GoldenModel, x: np.ndarray, record: Recorder, name: str) -> exact.Scalar:
     """Scalars [N] of residuals [N, D]."""
     double = x.astype(exact.DOUBLE)
     total = np.einsum("nd,nd->n", double, double) + gm.qm.eps_int
     norm = exact.scalar(total, gm.tables["rsqrt"], 2)
-    record(name, norm.pairs())
+    record.scalar(name, norm)
     return norm
 
 
@@ -139,7 +144,7 @@ def _attention(
     recip = exact.scalar(sums.reshape(b * t, -1), gm.tables["recip"], 1)  # [N, H]
     out = block.out(mixed.reshape(b * t, gm.n_heads, -1), recip.factor[..., None])
     out = out.reshape(b * t, -1)
-    record("attn_recip", recip.pairs())
+    record.scalar("attn_recip", recip)
     record("attn_out", out)
     whole.finish()
     return out
