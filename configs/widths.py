@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 
 PARTS = ("q", "k", "v", "o", "up", "down")
 STAGES = ("q", "k", "v", "attn_out", "ffn_hidden")
+CROSS_PARTS = ("cross_q", "cross_k", "cross_v", "cross_o")
+CROSS_STAGES = ("cross_q", "cross_k", "cross_v", "cross_out")
 
 
 def names(model: ModelConfig) -> list[str]:
     """Everything that `quant.bits` may name, in order of execution."""
     result = []
-    gated = model.activation == "swiglu"
-    for index in range(model.n_layers):
-        parts = PARTS + (("gate",) if gated else ())
-        stages = STAGES + (("ffn_gate", "ffn_up") if gated else ())
-        result += [f"layers.{index}.{part}.weight" for part in parts]
-        result += [f"layers.{index}.{stage}" for stage in stages]
+    gated, both = model.activation == "swiglu", model.kind == "encoder-decoder"
+    for stack in ("encoder.layers", "layers") if both else ("layers",):
+        crosses = both and stack == "layers"
+        for index in range(model.n_layers):
+            parts = PARTS + (("gate",) if gated else ()) + (CROSS_PARTS if crosses else ())
+            stages = STAGES + (("ffn_gate", "ffn_up") if gated else ())
+            stages += CROSS_STAGES if crosses else ()
+            result += [f"{stack}.{index}.{part}.weight" for part in parts]
+            result += [f"{stack}.{index}.{stage}" for stage in stages]
     return [*result, "head.weight"]
 
 

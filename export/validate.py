@@ -12,6 +12,7 @@ def built(qm: QuantModel) -> dict[str, tuple[tuple, str]]:
     """Of each option of the section [model]: the values that the hardware serves, and in words."""
     n_heads = qm.config["n_heads"]
     return {
+        "kind": (("decoder",), "'decoder'"),
         "activation": (("relu", "gelu", "gelu_exact", "silu"), "no gate, but ReLU, GELU, SiLU"),
         "n_kv_heads": ((None, n_heads), f"as many heads of keys as of queries, {n_heads}"),
     }

@@ -129,13 +129,18 @@ def init(
     return params
 
 
-def split_qkv(params: dict[str, Array], layer: int) -> dict[str, tuple[Array, Array | None]]:
-    """Views {"q": (weight (D, D), bias (D,) or None), "k": (weight (D, K), ...), "v": ...}."""
-    weight = params[f"layers.{layer}.qkv.weight"]
+def split_qkv(
+    params: dict[str, Array], layer: int, stack: str = ""
+) -> dict[str, tuple[Array, Array | None]]:
+    """Views {"q": (weight (D, D), bias (D,) or None), "k": (weight (D, K), ...), "v": ...}.
+
+    stack: "" or "encoder.".
+    """
+    weight = params[f"{stack}layers.{layer}.qkv.weight"]
     d, width = weight.shape
     cuts = [d, (d + width) // 2]
     weights = np.split(weight, cuts, axis=1)
-    bias = params.get(f"layers.{layer}.qkv.bias")
+    bias = params.get(f"{stack}layers.{layer}.qkv.bias")
     biases = np.split(bias, cuts) if bias is not None else [None] * 3
     return dict(zip("qkv", zip(weights, biases, strict=True), strict=True))
 

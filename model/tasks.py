@@ -75,8 +75,8 @@ class Task(ABC):
         """A random batch of training data."""
 
     @abstractmethod
-    def calibration(self, n_windows: int, rng: np.random.Generator) -> np.ndarray:
-        """Random training tokens, int32 (n_windows, T)."""
+    def calibration(self, n_windows: int, rng: np.random.Generator) -> Batch:
+        """Random training data of n_windows rows."""
 
 
 def load(config: Config) -> Task:
@@ -120,8 +120,8 @@ class TextTask(Task):
     def train_batch(self, rng: np.random.Generator) -> Batch:
         return self._windows(self._train, self._starts(self.batch_size, rng))
 
-    def calibration(self, n_windows: int, rng: np.random.Generator) -> np.ndarray:
-        return self._windows(self._train, self._starts(n_windows, rng)).tokens
+    def calibration(self, n_windows: int, rng: np.random.Generator) -> Batch:
+        return self._windows(self._train, self._starts(n_windows, rng))
 
     def _prompt(self, wanted: str, text: str) -> str:
         kind = self.tokenizer.kind
@@ -209,8 +209,8 @@ class QuestionTask(Task):
     def train_batch(self, rng: np.random.Generator) -> Batch:
         return self._train.take(rng.integers(0, len(self._train.tokens), self.batch_size))
 
-    def calibration(self, n_windows: int, rng: np.random.Generator) -> np.ndarray:
-        return self._train.take(rng.integers(0, len(self._train.tokens), n_windows)).tokens
+    def calibration(self, n_windows: int, rng: np.random.Generator) -> Batch:
+        return self._train.take(rng.integers(0, len(self._train.tokens), n_windows))
 
     def _encode(self, one: questions.Question, kind: str) -> tuple[list[int], list[int]]:
         """Tokens of question and answer."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from configs.cli import UserError
-from quant import exact, ops
+from quant import attention, encoder, exact, ops
+from quant.attention import check_mask
+from quant.qmodel import Attention
 
 if TYPE_CHECKING:
     from quant.golden import Block, GoldenModel, Trace
@@ -18,30 +20,75 @@ FUTURE = np.tril(np.full((QUERIES, QUERIES), -(2.0**21), exact.SINGLE), -1)  # [
 # added to the score of a key that comes later: its probability is 0, whatever the maximum
 
 
-def forward(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None = None) -> np.ndarray:
-    """int64 logits [B, T, V] of tokens [B, T], causal, positions from 0.
+def forward(
+    gm: GoldenModel,
+    tokens: np.ndarray,
+    trace: Trace | None = None,
+    *,
+    mask: np.ndarray | None = None,
+    source: np.ndarray | None = None,
+    source_mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """int64 logits [B, T, V] of tokens [B, T], positions from 0; causal unless by an encoder.
 
-    A dict given as `trace` receives every stage with leading axes [B, T] (attn_scores and
-    attn_probs [B, T, H, T], masked entries meaningless and 0).
+    mask: bool [B, T], false at padding, which stands on the right; source, source_mask: [B, S],
+    what the encoder of an encoder-decoder reads. A dict given as `trace` receives every stage with
+    leading axes [B, T] (attn_scores and attn_probs [B, T, H, T], masked entries meaningless and 0),
+    those of the encoder, and cross_k and cross_v, with [B, S].
     """
-    tokens = ops.ints(tokens)
-    if tokens.shape[1] > gm.qm.config["context"]:
-        raise UserError(f"{tokens.shape[1]} tokens exceed the context {gm.qm.config['context']}")
-    if tokens.size and not 0 <= tokens.min() <= tokens.max() < gm.qm.vocab_size:
-        raise UserError(f"a token is outside the vocabulary of {gm.qm.vocab_size}")
+    tokens = checked(gm, tokens)
+    mask = check_mask(mask, tokens.shape)
+    if (source is None) == (gm.qm.kind == "encoder-decoder"):
+        what = "needs a source" if source is None else "has no source"
+        raise UserError(f"a model of kind '{gm.qm.kind}' {what}")
+    if source is not None:
+        source = checked(gm, source)
+        source_mask = check_mask(source_mask, source.shape)
     size = max(1, CHUNK_TOKENS // tokens.shape[1])
     parts: list[Trace] = []
     for start in range(0, len(tokens), size):
         part: Trace = {}
-        logits = _chunk(gm, tokens[start : start + size], part if trace is not None else None)
-        parts.append({**part, "logits": logits})
+        rows, keep = slice(start, start + size), part if trace is not None else None
+        memory = []
+        if gm.qm.kind == "encoder":
+            part = encoder.logits(gm.qm, tokens[rows], mask[rows])
+        elif source is not None and source_mask is not None:
+            memory = remember(gm, source[rows], source_mask[rows], keep)
+        if gm.qm.kind != "encoder":
+            part["logits"] = _chunk(gm, tokens[rows], keep, memory)
+        parts.append(part)
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if trace is not None:
         trace |= whole
     return whole["logits"]
 
 
-def _chunk(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None) -> np.ndarray:
+def checked(gm: GoldenModel, tokens: np.ndarray) -> np.ndarray:
+    """Tokens [B, T] as int64; UserError unless they fit context and vocabulary."""
+    tokens = ops.ints(tokens)
+    if not 1 <= tokens.shape[1] <= gm.qm.config["context"]:
+        context = gm.qm.config["context"]
+        raise UserError(f"{tokens.shape[1]} tokens: give 1 to {context} (the context)")
+    if tokens.size and not 0 <= tokens.min() <= tokens.max() < gm.qm.vocab_size:
+        raise UserError(f"a token is outside the vocabulary of {gm.qm.vocab_size}")
+    return tokens
+
+
+def remember(
+    gm: GoldenModel, source: np.ndarray, mask: np.ndarray | None, trace: Trace | None
+) -> list[attention.Memory]:
+    """What the decoder's layers see of source tokens [B, S]; mask: bool [B, S]."""
+    mask = check_mask(mask, source.shape)
+    x, stages = encoder.run(gm.qm, source, mask)
+    memory, more = attention.remember(gm.qm, x, mask)
+    if trace is not None:
+        trace |= stages | more
+    return memory
+
+
+def _chunk(
+    gm: GoldenModel, tokens: np.ndarray, trace: Trace | None, memory: list[attention.Memory]
+) -> np.ndarray:
     record = Recorder(trace, tokens.shape)
     x = gm.embed_tok[tokens]  # [B, T, D]
     if gm.embed_pos is not None:
@@ -49,7 +96,8 @@ def _chunk(gm: GoldenModel, tokens: np.ndarray, trace: Trace | None) -> np.ndarr
     x = x.astype(exact.SINGLE).reshape(tokens.size, -1)  # [N, D], as all that follows
     record("embed", x)
     for index, block in enumerate(gm.blocks):
-        x = _block(gm, block, x, record.within(f"layers.{index}."))
+        seen = memory[index] if memory else None
+        x = _block(gm, block, x, record.within(f"layers.{index}."), seen)
     [logits] = gm.head.rows(x, _norm(gm, x, record, "final_norm"))
     return exact.whole(logits).reshape(*tokens.shape, -1)
 
@@ -85,18 +133,37 @@ def _norm(gm: GoldenModel, x: np.ndarray, record: Recorder, name: str) -> exact.
     return norm
 
 
-def _block(gm: GoldenModel, block: Block, x: np.ndarray, record: Recorder) -> np.ndarray:
+def _block(
+    gm: GoldenModel,
+    block: Block,
+    x: np.ndarray,
+    record: Recorder,
+    memory: attention.Memory | None,
+) -> np.ndarray:
     """One layer on residuals [N, D]."""
     qkv = block.qkv.rows(x, _norm(gm, x, record, "attn_norm"))
     out = _attention(gm, block, qkv, record)  # [N, D]
     mid = _add(gm, x, block.o.rows(out))
     record("attn_residual", mid)
+    if block.layer.cross is not None and memory is not None:
+        mid = _cross(gm, block.layer.cross, mid, record, memory)
     hidden = block.hidden(block.up.rows(mid, _norm(gm, mid, record, "ffn_norm")))  # each [N, F]
     for name, value in hidden.items():
         record(name, value)
     end = _add(gm, mid, block.down.rows(hidden["ffn_hidden"]))
     record("ffn_residual", end)
     return end
+
+
+def _cross(
+    gm: GoldenModel, cross: Attention, x: np.ndarray, record: Recorder, memory: attention.Memory
+) -> np.ndarray:
+    """Cross-attention: residuals float32 [N, D] in and out."""
+    rows = exact.whole(x).reshape(*record.shape, -1)
+    stages = attention.cross(gm.qm, record.prefix, cross, rows, memory)
+    if record.trace is not None:
+        record.trace |= stages
+    return exact.real(stages[record.prefix + "cross_residual"], exact.SINGLE).reshape(x.shape)
 
 
 def _add(gm: GoldenModel, x: np.ndarray, z: list[np.ndarray]) -> np.ndarray:

@@ -11,7 +11,7 @@ from configs.cli import UserError
 from quant import ops, tables
 
 if TYPE_CHECKING:
-    from quant.qmodel import Layer, Linear, QuantModel, StepInfo
+    from quant.qmodel import Attention, Layer, Linear, QuantModel, StepInfo
 
 INT16_MAX = ops.limit(16)
 REMEDY = "quantise again (make quantize)"
@@ -45,8 +45,8 @@ def recip_k_range(context: int, prob_bits: int) -> tuple[int, int]:
 
 def steps(qm: QuantModel) -> Iterator[StepInfo]:
     """Every matrix step in order of execution."""
-    for index, layer in enumerate(qm.layers):
-        yield from _layer_steps(qm, layer, f"layers.{index}")
+    for name, layer in qm.named_layers():
+        yield from _layer_steps(qm, layer, name.removesuffix("."))
     yield _linear_step("logits", qm.head, ops.limit(qm.residual_bits), norm_k_range(qm))
 
 
@@ -72,6 +72,8 @@ def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo
     recip_k = recip_k_range(context, qm.quant["prob_bits"])
     yield StepInfo(f"{prefix}.attn_out", p_max, bound, layer.out_exponent, *recip_k)
     yield _linear_step(f"{prefix}.attn_residual", layer.o, out_max, (0, 0))
+    if layer.cross is not None:
+        yield from _cross_steps(qm, layer.cross, f"{prefix}.cross")
     if layer.gate is not None:
         yield _linear_step(f"{prefix}.ffn_gate", layer.gate, x_max, norm_k)
     up = "ffn_hidden" if layer.gate is None else "ffn_up"
@@ -80,15 +82,35 @@ def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo
     yield _linear_step(f"{prefix}.ffn_residual", layer.down, hidden_max, (0, 0))
 
 
+def _cross_steps(qm: QuantModel, cross: Attention, prefix: str) -> Iterator[StepInfo]:
+    """prefix: "layers.0.cross"."""
+    from quant.qmodel import StepInfo
+
+    context, x_max = qm.config["context"], ops.limit(qm.residual_bits)
+    q_max, k_max, v_max = (ops.limit(part.out_bits) for part in (cross.q, cross.k, cross.v))
+    out_max = ops.limit(qm.formats[f"{prefix}_out"].bits)
+    p_max = (1 << qm.quant["prob_bits"]) - 1
+    for name in ("q", "k", "v"):
+        yield _linear_step(f"{prefix}_{name}", getattr(cross, name), x_max, norm_k_range(qm))
+    bound = qm.d_head * q_max * k_max + _half(cross.scores_shift)
+    yield StepInfo(f"{prefix}_scores", q_max, bound, cross.scores_exponent, 0, 0)
+    bound = context * p_max * v_max + _half(cross.out_shift)
+    recip_k = recip_k_range(context, qm.quant["prob_bits"])
+    yield StepInfo(f"{prefix}_out", p_max, bound, cross.out_exponent, *recip_k)
+    yield _linear_step(f"{prefix}_residual", cross.o, out_max, (0, 0))
+
+
 def validate(qm: QuantModel) -> None:
     """Raise UserError at the first thing that is wrong."""
     _check_counts(qm)
     for name, linear, shape in _linears(qm):
         _check_linear(name, linear, shape)
     _check_formats(qm)
-    for index, layer in enumerate(qm.layers):
+    for prefix, layer in qm.named_layers():
         for name in ("scores_shift", "out_shift", "hidden_shift"):
-            _range(f"layers.{index}.{name}", getattr(layer, name), 0, ops.SHIFT_MAX)
+            _range(prefix + name, getattr(layer, name), 0, ops.SHIFT_MAX)
+        for name in ("scores_shift", "out_shift") if layer.cross is not None else ():
+            _range(f"{prefix}cross_{name}", getattr(layer.cross, name), 0, ops.SHIFT_MAX)
     _range("eps_int", qm.eps_int, 1, 2**46)
     _check_tables(qm)
     for step in steps(qm):
@@ -116,19 +138,23 @@ def _check_step(step: StepInfo) -> None:
 
 
 def _linears(qm: QuantModel) -> Iterator[tuple[str, Linear, tuple[int, int]]]:
-    from quant.qmodel import LINEARS
+    from quant.qmodel import CROSS_LINEARS, LINEARS
 
     d, f, v = (qm.config[name] for name in ("d_model", "d_ff", "vocab_size"))
     kv = qm.kv_heads * qm.d_head
     shapes = {"q": (d, d), "k": (kv, d), "v": (kv, d), "o": (d, d), "up": (f, d), "down": (d, f)}
     if qm.config["activation"] == "swiglu":
         shapes["gate"] = (f, d)
-    for index, layer in enumerate(qm.layers):
-        for name in LINEARS:
-            if (getattr(layer, name) is not None) != (name in shapes):
-                raise UserError(f"layers.{index}.{name} does not fit the configuration; {REMEDY}")
+    for prefix, layer in qm.named_layers():
+        crosses = qm.kind == "encoder-decoder" and not prefix.startswith("encoder.")
+        for name in (*LINEARS, "cross"):
+            wanted = crosses if name == "cross" else name in shapes
+            if (getattr(layer, name) is not None) != wanted:
+                raise UserError(f"{prefix}{name} does not fit the configuration; {REMEDY}")
         for name, shape in shapes.items():
-            yield f"layers.{index}.{name}", getattr(layer, name), shape
+            yield prefix + name, getattr(layer, name), shape
+        for name in CROSS_LINEARS if layer.cross is not None else ():
+            yield f"{prefix}cross_{name}", getattr(layer.cross, name), shapes[name]
     yield "head", qm.head, (v, d)
 
 
@@ -159,11 +185,15 @@ def _check_formats(qm: QuantModel) -> None:
     gated = qm.config["activation"] == "swiglu"
     stages |= {"gate": "ffn_gate", "up": "ffn_up"} if gated else {"up": "ffn_hidden"}
     steps = [("logits", qm.head)]
-    for index, layer in enumerate(qm.layers):
-        steps += [(f"layers.{index}.{s}", getattr(layer, part)) for part, s in stages.items()]
-        probs = qm.formats[f"layers.{index}.attn_probs"]
-        _range(f"layers.{index}.attn_probs bits", probs.bits, *[qm.quant["prob_bits"]] * 2)
-        _range(f"layers.{index}.attn_out bits", qm.formats[f"layers.{index}.attn_out"].bits, 2, 16)
+    crossed = {"q": "cross_q", "k": "cross_k", "v": "cross_v", "o": "cross_residual"}
+    for prefix, layer in qm.named_layers():
+        steps += [(prefix + stage, getattr(layer, part)) for part, stage in stages.items()]
+        if layer.cross is not None:
+            steps += [(prefix + s, getattr(layer.cross, part)) for part, s in crossed.items()]
+        for part in ("attn",) if layer.cross is None else ("attn", "cross"):
+            probs, out = (f"{prefix}{part}_{stage}" for stage in ("probs", "out"))
+            _range(f"{probs} bits", qm.formats[probs].bits, *[qm.quant["prob_bits"]] * 2)
+            _range(f"{out} bits", qm.formats[out].bits, 2, 16)
     for name, linear in steps:
         fmt = qm.formats[name]
         if name.endswith("residual") and fmt != residual:
@@ -176,6 +206,8 @@ def _check_counts(qm: QuantModel) -> None:
     c = qm.config
     if len(qm.layers) != c["n_layers"]:
         raise UserError(f"{len(qm.layers)} layers, not {c['n_layers']} as configured; {REMEDY}")
+    if len(qm.encoder) != (c["n_layers"] if qm.kind == "encoder-decoder" else 0):
+        raise UserError(f"{len(qm.encoder)} layers of the encoder: not as configured; {REMEDY}")
     top = ops.limit(qm.residual_bits)
     _array("embed_tok", qm.embed_tok, np.int16, (c["vocab_size"], c["d_model"]), top)
     if (qm.embed_pos is None) != (c["positions"] == "rotary"):

@@ -9,6 +9,7 @@ import numpy as np
 from configs import widths
 from configs.cli import UserError
 from configs.schema import QuantConfig
+from model.tasks import Batch
 from quant import ops, tables
 from quant.fold import Array, Folded
 from quant.folded import forward
@@ -19,8 +20,8 @@ SAMPLES = 1 << 15  # values kept per stage and chunk
 HEADROOM = 1.25
 CLIP_CANDIDATES = 4  # scales tried: from no clipping to clipping at 1/8 of the largest value
 LOGIT_FRAC_MAX = 12  # keeps temperatures up to 4 inside their 16-bit register
-CHANNEL_STAGES = (".k", ".v", ".ffn_hidden")
-INPUT_STAGES = ("_norm", ".attn_out", ".ffn_hidden")
+CHANNEL_STAGES = (".k", ".v", ".cross_k", ".cross_v", ".ffn_hidden")
+INPUT_STAGES = ("_norm", ".attn_out", ".cross_out", ".ffn_hidden")
 MANTISSA = QFormat(16, ops.MANT_BITS, False)  # of the pairs (mantissa, k) of norms and reciprocals
 
 
@@ -69,13 +70,15 @@ class Statistics:
         return np.concatenate(self._samples[stage])
 
 
-def collect(folded: Folded, windows: Array) -> Statistics:
-    """Run token windows [N, T] through the folded model."""
-    if windows.size == 0:
+def collect(folded: Folded, windows: Array | Batch) -> Statistics:
+    """Run token windows [N, T], or what a model of any kind reads, through the folded model."""
+    batch = windows if isinstance(windows, Batch) else Batch(windows, windows)
+    if batch.tokens.size == 0:
         raise UserError("no calibration text: set quant.calibration_windows to 1 or more")
     statistics = Statistics()
-    for start in range(0, len(windows), CHUNK):
-        forward(folded, windows[start : start + CHUNK], statistics.note)
+    for start in range(0, len(batch.tokens), CHUNK):
+        part = Batch._make(None if a is None else a[start : start + CHUNK] for a in batch)
+        forward(folded, part.tokens, statistics.note, **part.inputs)
     return statistics
 
 
@@ -103,24 +106,29 @@ def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dic
     largest = HEADROOM * _residual_absmax(folded, stats)
     residual = QFormat(quant.residual_bits, covering_frac(largest, quant.residual_bits))
     formats = {"embed": residual, "final_norm": MANTISSA}
-    for index in range(folded.config.n_layers):
-        name = f"layers.{index}."
+    if folded.encoder:
+        formats |= {"encoder.embed": residual, "encoder.final_norm": MANTISSA}
+    for name, layer in folded.named_layers():
         formats |= {name + s: MANTISSA for s in ("attn_norm", "attn_recip", "ffn_norm")}
         formats |= {name + s: _activation(stats, quant, name + s) for s in ("q", "k", "v")}
         formats[name + "attn_scores"] = QFormat(16, quant.score_frac_bits)
         formats[name + "attn_probs"] = QFormat(quant.prob_bits, quant.prob_bits, False)
-        gated = ("ffn_gate", "ffn_up") if folded.layers[index].gate is not None else ()
+        gated = ("ffn_gate", "ffn_up") if layer.gate is not None else ()
         formats |= {
             name + s: _activation(stats, quant, name + s)
             for s in ("attn_out", *gated, "ffn_hidden")
         }
         formats[name + "attn_residual"] = formats[name + "ffn_residual"] = residual
+        if layer.cross is not None:
+            formats |= _cross_formats(name + "cross_", stats, quant, residual)
     _share_bump(formats, folded, stats)
     if folded.config.activation == "swiglu":
-        _reachable_hidden(formats, folded.config.n_layers)
+        _reachable_hidden(formats, folded)
     logit_frac = min(covering_frac(HEADROOM * stats.absmax["logits"], 16), LOGIT_FRAC_MAX)
-    formats["logits"] = formats["noise"] = QFormat(16, logit_frac)
-    formats["token"] = QFormat((len(folded.embed_tok) - 1).bit_length(), 0, False)
+    formats["logits"] = QFormat(16, logit_frac)
+    if folded.config.kind != "encoder":  # which samples nothing
+        formats["noise"] = formats["logits"]
+        formats["token"] = QFormat((len(folded.embed_tok) - 1).bit_length(), 0, False)
     return formats
 
 
@@ -131,6 +139,17 @@ def _activation(stats: Statistics, quant: QuantConfig, stage: str) -> QFormat:
     if stage.endswith((".q", ".k", ".v")):
         absmax = max(absmax, stats.absmax[stage + ".z"])
     return QFormat(bits, best_frac(stats.sample(stage), absmax, bits))
+
+
+def _cross_formats(
+    name: str, stats: Statistics, quant: QuantConfig, residual: QFormat
+) -> dict[str, QFormat]:
+    """Formats of cross-attention; name: "layers.0.cross_"."""
+    formats = {name + s: MANTISSA for s in ("norm", "recip")}
+    formats |= {name + s: _activation(stats, quant, name + s) for s in ("q", "k", "v", "out")}
+    formats[name + "scores"] = QFormat(16, quant.score_frac_bits)
+    formats[name + "probs"] = QFormat(quant.prob_bits, quant.prob_bits, False)
+    return formats | {name + "residual": residual}
 
 
 def _residual_absmax(folded: Folded, stats: Statistics) -> float:
@@ -153,7 +172,7 @@ def _share_bump(formats: dict[str, QFormat], folded: Folded, stats: Statistics) 
     if activation == "relu":
         return
     stage = "ffn_gate" if activation == "swiglu" else "ffn_hidden"
-    names = [f"layers.{index}.{stage}" for index in range(folded.config.n_layers)]
+    names = [name + stage for name, _ in folded.named_layers()]
     fracs = [formats[name].frac for name in names]
     bits = formats[names[0]].bits
     reach = min(tables.BUMPS[activation].reach, max(stats.absmax[f"{n}.z"] for n in names))
@@ -161,11 +180,9 @@ def _share_bump(formats: dict[str, QFormat], folded: Folded, stats: Statistics) 
     formats |= dict.fromkeys(names, QFormat(bits, min(fracs)))
 
 
-def _reachable_hidden(formats: dict[str, QFormat], n_layers: int) -> None:
+def _reachable_hidden(formats: dict[str, QFormat], folded: Folded) -> None:
     """SwiGLU's hidden layer is shifted right to its unit, so it is no finer than the product."""
-    for index in range(n_layers):
-        gate, up, hidden = (
-            formats[f"layers.{index}.ffn_{name}"] for name in ("gate", "up", "hidden")
-        )
+    for prefix, _ in folded.named_layers():
+        gate, up, hidden = (formats[f"{prefix}ffn_{name}"] for name in ("gate", "up", "hidden"))
         frac = min(hidden.frac, gate.frac + up.frac)
-        formats[f"layers.{index}.ffn_hidden"] = QFormat(hidden.bits, frac)
+        formats[prefix + "ffn_hidden"] = QFormat(hidden.bits, frac)

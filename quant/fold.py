@@ -29,6 +29,16 @@ class FoldedLinear:
 
 
 @dataclass(frozen=True)
+class FoldedAttention:
+    """The matrices of cross-attention, as those of FoldedLayer; k and v read the encoder."""
+
+    q: FoldedLinear
+    k: FoldedLinear
+    v: FoldedLinear
+    o: FoldedLinear
+
+
+@dataclass(frozen=True)
 class FoldedLayer:
     """One block. q yields scores in octaves: softmax(2^(q.k)).
 
@@ -42,6 +52,7 @@ class FoldedLayer:
     up: FoldedLinear
     down: FoldedLinear
     gate: FoldedLinear | None = None  # of SwiGLU: what `up` gives is multiplied with silu(gate)
+    cross: FoldedAttention | None = None  # in the decoder of an encoder-decoder
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,12 @@ class Folded:
     layers: tuple[FoldedLayer, ...]
     head: FoldedLinear  # [V, D]
     eps: float
+    encoder: tuple[FoldedLayer, ...] = ()  # of an encoder-decoder
+
+    def named_layers(self) -> list[tuple[str, FoldedLayer]]:
+        """("encoder.layers.0.", layer), ... in order of execution."""
+        stacks = (("encoder.", self.encoder), ("", self.layers))
+        return [(f"{s}layers.{i}.", layer) for s, stack in stacks for i, layer in enumerate(stack)]
 
 
 def fold(params: dict[str, Array], config: ModelConfig) -> Folded:
@@ -62,13 +79,17 @@ def fold(params: dict[str, Array], config: ModelConfig) -> Folded:
     centre = _centred if config.norm == "layernorm" else _unchanged
     positions = transformer.position_table(params, config)
     head = FoldedLinear(transformer.head_weight(params), np.zeros(len(params["embed.weight"])))
+    both = config.kind == "encoder-decoder"
     return Folded(
         config,
         embed_tok=centre(params["embed.weight"]),
         embed_pos=None if positions is None else centre(positions.astype(np.float64)),
-        layers=tuple(_layer(params, config, index) for index in range(config.n_layers)),
+        layers=tuple(_layer(params, config, "", index) for index in range(config.n_layers)),
         head=_absorb_norm(head, params, "final_norm"),
         eps=NORM_EPS,
+        encoder=tuple(
+            _layer(params, config, "encoder.", index) for index in range(both * config.n_layers)
+        ),
     )
 
 
@@ -102,14 +123,20 @@ def _writer(params: dict[str, Array], name: str, config: ModelConfig) -> FoldedL
     return FoldedLinear(_centred(linear.weight.T).T, _centred(linear.bias))
 
 
-def _layer(params: dict[str, Array], config: ModelConfig, index: int) -> FoldedLayer:
-    name = f"layers.{index}."
+def _octaves(q: FoldedLinear, config: ModelConfig) -> FoldedLinear:
+    """q with the factor that makes scores octaves."""
+    factor = math.log2(math.e) / math.sqrt(config.d_head)
+    return FoldedLinear(q.weight * factor, q.bias * factor)
+
+
+def _layer(params: dict[str, Array], config: ModelConfig, stack: str, index: int) -> FoldedLayer:
+    """stack: "" or "encoder."."""
+    name = f"{stack}layers.{index}."
     parts = {}
-    for part, (weight, bias) in transformer.split_qkv(params, index).items():
+    for part, (weight, bias) in transformer.split_qkv(params, index, stack).items():
         linear = FoldedLinear(weight.T, np.zeros(weight.shape[1]) if bias is None else bias)
         parts[part] = _absorb_norm(linear, params, name + "attn_norm")
-    factor = math.log2(math.e) / math.sqrt(config.d_head)
-    parts["q"] = FoldedLinear(parts["q"].weight * factor, parts["q"].bias * factor)
+    parts["q"] = _octaves(parts["q"], config)
     up, gate = _absorb_norm(_linear(params, name + "ffn_up"), params, name + "ffn_norm"), None
     if config.activation == "swiglu":
         gate, up = (FoldedLinear(*pair) for pair in zip(*_halves(up), strict=True))
@@ -119,7 +146,16 @@ def _layer(params: dict[str, Array], config: ModelConfig, index: int) -> FoldedL
         up=up,
         down=_writer(params, name + "ffn_down", config),
         gate=gate,
+        cross=_cross(params, config, name) if f"{name}cross_q.weight" in params else None,
     )
+
+
+def _cross(params: dict[str, Array], config: ModelConfig, name: str) -> FoldedAttention:
+    """Cross-attention of the layer `name`; the encoder's last norm goes into its k and v."""
+    q = _absorb_norm(_linear(params, name + "cross_q"), params, name + "cross_norm")
+    kv = _absorb_norm(_linear(params, name + "cross_kv"), params, "encoder.final_norm")
+    k, v = (FoldedLinear(*pair) for pair in zip(*_halves(kv), strict=True))
+    return FoldedAttention(_octaves(q, config), k, v, _writer(params, name + "cross_proj", config))
 
 
 def _halves(linear: FoldedLinear) -> tuple[list[Array], list[Array]]:

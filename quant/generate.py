@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Callable
 
 from configs import cli
+from model.questions import ARROW
 from quant import qmodel
 from quant.golden import GoldenModel
+from quant.qmodel import QuantModel
 
 
 def _bounded(low: int, high: int) -> Callable[[str], int]:
@@ -21,6 +23,20 @@ def _bounded(low: int, high: int) -> Callable[[str], int]:
 
     convert.__name__ = "integer"
     return convert
+
+
+def write(qm: QuantModel, text: str, tokens: int, temperature: int, seed: int) -> str:
+    """The prompt and what follows it; an encoder answers with its likeliest token."""
+    golden, source = GoldenModel(qm), None
+    if qm.kind == "encoder-decoder":
+        before, _, after = text.partition(ARROW)
+        source, text = qmodel.encode(qm, before), f"{ARROW} {after}"
+    prompt = qmodel.encode(qm, text)
+    if qm.kind == "encoder":
+        written = [golden.answer(prompt)]
+    else:
+        written = golden.generate(prompt, tokens, temperature, seed, source=source)
+    return qmodel.decode(qm, [*(source or []), *prompt, *written])
 
 
 def main() -> None:
@@ -42,10 +58,8 @@ def main() -> None:
     seed, args.seed = args.seed, None  # not the training seed
     config = cli.load_config(args)
     qm = qmodel.load(config.build_dir / "quant")
-    prompt = qmodel.encode(qm, qm.meta["prompt"] if args.prompt is None else args.prompt)
-    register = qm.temperature_register(args.temperature)
-    tokens = GoldenModel(qm).generate(prompt, args.tokens, register, seed)
-    print(qmodel.decode(qm, prompt + tokens))
+    prompt = qm.meta["prompt"] if args.prompt is None else args.prompt
+    print(write(qm, prompt, args.tokens, qm.temperature_register(args.temperature), seed))
 
 
 if __name__ == "__main__":

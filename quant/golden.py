@@ -9,14 +9,15 @@ faster twin that is tested to be equal: `step.Step` (a product and its tail), `e
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import Any
 
 import numpy as np
 
 from configs.cli import UserError
-from quant import batch, exact, ops, step
+from quant import attention, batch, exact, ops, step
 from quant.qmodel import Layer, QuantModel, StepInfo
 from quant.sampler import NoiseSource
 from quant.step import Step
@@ -81,6 +82,7 @@ class State:
     temperature: int
     random: int
     position: int = 0
+    memory: list[attention.Memory] = field(default_factory=list)  # of an encoder-decoder's source
 
 
 class GoldenModel:
@@ -108,8 +110,19 @@ class GoldenModel:
             exact.carrier(self.context * ((1 << qm.quant["prob_bits"]) - 1))
         )
 
-    def new_state(self, temperature_register: int = 0, seed: int = 0) -> State:
-        """An empty sequence; `seed` matters only when the temperature is not 0."""
+    def new_state(
+        self,
+        temperature_register: int = 0,
+        seed: int = 0,
+        source: Sequence[int] | None = None,
+        trace: Trace | None = None,
+    ) -> State:
+        """An empty sequence; `seed` matters only when the temperature is not 0.
+
+        source: what the encoder of an encoder-decoder reads, once; a dict given as `trace` receives
+        its stages, and cross_k and cross_v of the decoder's layers, [S, ...].
+        """
+        memory = self._read(source, trace)
 
         def caches(tails: list[Tail]) -> list[exact.Cache]:
             shape = (self.kv_heads, self.context, self.d_head)
@@ -117,7 +130,23 @@ class GoldenModel:
 
         keys = caches([block.scores for block in self.blocks])
         values = caches([block.out for block in self.blocks])
-        return State(keys, values, temperature_register, ops.seed_state(seed))
+        random = ops.seed_state(seed)
+        return State(keys, values, temperature_register, random, memory=memory)
+
+    def _read(self, source: Sequence[int] | None, trace: Trace | None) -> list[attention.Memory]:
+        """The memory of a request; UserError unless the kind of the model fits."""
+        if self.qm.kind == "encoder":
+            raise UserError("a model of kind 'encoder' answers and does not generate text")
+        if (source is None) == (self.qm.kind == "encoder-decoder"):
+            what = "needs a source to answer" if source is None else "cannot read a source"
+            raise UserError(f"a model of kind '{self.qm.kind}' {what}")
+        if source is None:
+            return []
+        stages: Trace = {}
+        memory = batch.remember(self, batch.checked(self, np.array([source], int)), None, stages)
+        if trace is not None:
+            trace |= {name: value[0] for name, value in stages.items()}
+        return memory
 
     def step(self, state: State, token: int, sample: bool, trace: bool = True) -> Trace:
         """Process `token` at the next position.
@@ -181,9 +210,10 @@ class GoldenModel:
         factors = np.array([[_factor(pair)] for pair in recip])  # [H, 1]
         out = block.out(values.mix(probs), factors).reshape(-1)  # [D]
         mid = self.add_residual(x, block.o(out))  # [D]
-        ffn_norm = self._norm_scalar(mid, self.qm.eps_int)
-        hidden = block.hidden(block.up.split(block.up(mid, _factor(ffn_norm))))  # each [F]
-        end = self.add_residual(mid, block.down(hidden["ffn_hidden"]))  # [D]
+        after = mid if block.layer.cross is None else self._cross(state, index, mid, record)
+        ffn_norm = self._norm_scalar(after, self.qm.eps_int)
+        hidden = block.hidden(block.up.split(block.up(after, _factor(ffn_norm))))  # each [F]
+        end = self.add_residual(after, block.down(hidden["ffn_hidden"]))  # [D]
         if record is not None:
             stages = {
                 "attn_norm": np.array(attn_norm),
@@ -201,6 +231,16 @@ class GoldenModel:
             }
             record |= {f"layers.{index}.{name}": value for name, value in stages.items()}
         return end
+
+    def _cross(self, state: State, index: int, x: Array, record: Trace | None) -> Array:
+        """Cross-attention of one position: residual [D] in and out."""
+        prefix, part = f"layers.{index}.", self.qm.layers[index].cross
+        assert part is not None
+        rows = exact.whole(x)[None, None]
+        stages = attention.cross(self.qm, prefix, part, rows, state.memory[index])
+        if record is not None:
+            record |= {name: value[0, 0] for name, value in stages.items()}
+        return exact.real(stages[prefix + "cross_residual"][0, 0])
 
     def split_heads(self, qkv: Array) -> tuple[Array, Array, Array]:
         """q [..., H, d_head], k and v [..., G, d_head] of fused [..., (H+2G) d_head]."""
@@ -240,18 +280,20 @@ class GoldenModel:
         seed: int = 0,
         stop: int | EllipsisType | None = ...,
         traces: list[Trace] | None = None,
+        source: Sequence[int] | None = None,
     ) -> list[int]:
         """Tokens after `prompt`, until the stop token (emitted), max_tokens, or a full context.
 
         `stop` defaults to the artefact's stop token; None never stops. A list given as `traces`
-        receives the full trace of every position.
+        receives the full trace of every position. source: what the encoder of an encoder-decoder
+        reads; the prompt then begins the answer.
         """
         if not 1 <= len(prompt) <= self.context:
             raise UserError(
                 f"the prompt has {len(prompt)} tokens; give 1 to {self.context} (the context)"
             )
         stop = self.qm.stop_token if stop is ... else stop
-        state = self.new_state(temperature_register, seed)
+        state = self.new_state(temperature_register, seed, source)
         queue, emitted = list(prompt), list[int]()
         while len(emitted) < max_tokens and state.position < self.context:
             sample = state.position >= len(prompt) - 1
@@ -265,6 +307,21 @@ class GoldenModel:
                     break
         return emitted
 
-    def forward(self, tokens: Array, trace: Trace | None = None) -> Array:
+    def answer(self, question: Sequence[int]) -> int:
+        """The token that a model of kind "encoder" gives at the question's last position."""
+        if self.qm.kind != "encoder":
+            raise UserError(f"a model of kind '{self.qm.kind}' generates its answer")
+        return ops.argmax(self.forward(np.array([question], int))[0, -1])
+
+    def forward(
+        self,
+        tokens: Array,
+        trace: Trace | None = None,
+        *,
+        mask: Array | None = None,
+        source: Array | None = None,
+        source_mask: Array | None = None,
+    ) -> Array:
         """Teacher-forced int64 logits [B, T, V] of tokens [B, T]; see `quant.batch.forward`."""
-        return batch.forward(self, tokens, trace)
+        given = {"mask": mask, "source": source, "source_mask": source_mask}
+        return batch.forward(self, tokens, trace, **given)

@@ -24,7 +24,6 @@ from quant.smooth import smooth
 def check_supported(model: ModelConfig) -> None:
     """UserError unless the integers can do all that the float model does."""
     quantised = {
-        "kind": ("decoder",),
         "norm_position": ("pre",),
     }
     for option, values in quantised.items():

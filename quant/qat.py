@@ -130,6 +130,11 @@ def _softmax(logits: Array) -> tuple[Array, Array]:
 
 def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, Any]:
     """Train, write the artefact in one step, and return its report; Ctrl-C leaves the old one."""
+    if config.model.kind != "decoder":
+        raise UserError(
+            f"model.kind = '{config.model.kind}': not yet trained in integers; make quantize does "
+            "without training"
+        )
     trained, task = pipeline.load_trained(config)
     folded, stats = pipeline.prepare(config, trained, task)
     before = pipeline.build(config, trained, task, folded, stats)

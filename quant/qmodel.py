@@ -42,6 +42,20 @@ class Linear:
 
 
 @dataclass(frozen=True)
+class Attention:
+    """Cross-attention: what a layer has of this, with keys and values of the encoder's output."""
+
+    q: Linear
+    k: Linear
+    v: Linear
+    o: Linear
+    scores_shift: int
+    scores_exponent: int
+    out_shift: int
+    out_exponent: int
+
+
+@dataclass(frozen=True)
 class Layer:
     """One block: six matrix steps with weights, and the two whose matrix is the KV cache.
 
@@ -60,16 +74,20 @@ class Layer:
     out_exponent: int
     gate: Linear | None = None
     hidden_shift: int = 0
+    cross: Attention | None = None  # in the decoder of an encoder-decoder
+
+    def linears(self) -> dict[str, Linear]:
+        """The matrix steps with weights by name, those of cross-attention as cross_q and so on."""
+        parts = {name: getattr(self, name) for name in LINEARS}
+        if self.cross is not None:
+            parts |= {f"cross_{name}": getattr(self.cross, name) for name in CROSS_LINEARS}
+        return {name: part for name, part in parts.items() if part is not None}
 
 
-LINEARS = ("q", "k", "v", "o", "up", "down", "gate")
-LAYER_INTS = (
-    "scores_shift",
-    "scores_exponent",
-    "out_shift",
-    "out_exponent",
-    "hidden_shift",
-)
+CROSS_LINEARS = ("q", "k", "v", "o")
+LINEARS = (*CROSS_LINEARS, "up", "down", "gate")
+CROSS_INTS = ("scores_shift", "scores_exponent", "out_shift", "out_exponent")
+LAYER_INTS = (*CROSS_INTS, "hidden_shift")
 
 
 @dataclass(frozen=True)
@@ -105,10 +123,21 @@ class QuantModel:
     stop_token: int | None
     logit_frac: int
     meta: dict = field(default_factory=dict)
+    encoder: tuple[Layer, ...] = ()  # of an encoder-decoder
 
     @property
     def d_head(self) -> int:
         return self.config["d_model"] // self.config["n_heads"]
+
+    @property
+    def kind(self) -> str:
+        """decoder, encoder or encoder-decoder."""
+        return self.config.get("kind", "decoder")
+
+    def named_layers(self) -> list[tuple[str, Layer]]:
+        """("encoder.layers.0.", layer), ... in order of execution."""
+        stacks = (("encoder.", self.encoder), ("", self.layers))
+        return [(f"{s}layers.{i}.", layer) for s, stack in stacks for i, layer in enumerate(stack)]
 
     @property
     def kv_heads(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from configs.cli import UserError
 from configs.schema import QuantConfig
 from quant import calibrate, ops, rounding, tables
 from quant.calibrate import Statistics
-from quant.fold import Array, Folded, FoldedLinear
-from quant.qmodel import LINEARS, Layer, Linear, QuantModel
+from quant.fold import Array, Folded, FoldedAttention, FoldedLayer, FoldedLinear
+from quant.qmodel import CROSS_INTS, LINEARS, Attention, Layer, Linear, QuantModel
 
 PRE_TARGET = 16  # calibrated |a| stays <= 2^16, half of what 18 bits hold
 STAGES = {  # of each part of a layer: the stage that it writes, and the one that it reads
@@ -25,6 +26,7 @@ STAGES = {  # of each part of a layer: the stage that it writes, and the one tha
     "down": ("ffn_residual", "ffn_hidden"),
 }
 GATED = {"gate": ("ffn_gate", "ffn_norm"), "up": ("ffn_up", "ffn_norm")}  # of SwiGLU
+MEMORY = "encoder.final_norm"  # what the cross keys and values read
 
 
 def quantize(
@@ -61,7 +63,8 @@ class _Quantizer:
 
     def build(self, tokenizer: dict, stop_token: int | None, meta: dict) -> QuantModel:
         folded, config = self.folded, self.folded.config
-        layers = tuple(self._layer(index) for index in range(config.n_layers))
+        every = [self._layer(name, layer) for name, layer in folded.named_layers()]
+        encoder, layers = every[: len(folded.encoder)], every[len(folded.encoder) :]
         head = self._linear(
             "head", "logits", "final_norm", folded.head, self.residual_frac, normed=True
         )
@@ -72,11 +75,12 @@ class _Quantizer:
             config={**config.model_dump(), "vocab_size": len(folded.embed_tok)},
             quant=self.quant.model_dump(),
             formats=self.formats,
-            layers=layers,
+            layers=tuple(layers),
+            encoder=tuple(encoder),
             embed_tok=embed.encode(folded.embed_tok).astype(np.int16),
             embed_pos=None if positions is None else embed.encode(positions).astype(np.int16),
             head=head,
-            eps_int=self._eps_int(layers, head),
+            eps_int=self._eps_int(every, head),
             tables=constants,
             bump_shift=shift,
             tokenizer=tokenizer,
@@ -114,33 +118,53 @@ class _Quantizer:
             weight_bits=bits,
         )
 
-    def _layer(self, index: int) -> Layer:
-        name = f"layers.{index}."
-        frac = {stage: self.formats[name + stage].frac for stage in ("q", "k", "v", "attn_out")}
+    def _layer(self, name: str, layer: FoldedLayer) -> Layer:
+        """name: "layers.0."."""
         in_fracs = dict.fromkeys(LINEARS, self.residual_frac)
-        in_fracs |= {"o": frac["attn_out"], "down": self.formats[name + "ffn_hidden"].frac}
-        gated = self.folded.layers[index].gate is not None
-        linears = {
+        in_fracs |= {
+            part: self.formats[name + stage].frac
+            for part, stage in (("o", "attn_out"), ("down", "ffn_hidden"))
+        }
+        gated = layer.gate is not None
+        linears: dict[str, Any] = {
             part: self._linear(
                 name + part,
                 name + stage,
                 name + reads,
-                getattr(self.folded.layers[index], part),
+                getattr(layer, part),
                 in_fracs[part],
                 normed=reads.endswith("_norm"),
             )
             for part, (stage, reads) in (STAGES | (GATED if gated else {})).items()
         }
-        scores = self._cache_step(name + "attn_scores", name + "attn_scores", frac["q"] + frac["k"])
-        out = self._cache_step(name + "attn_out", name + "attn_out.acc", frac["v"], probs=True)
         return Layer(
             **linears,
-            scores_shift=scores[0],
-            scores_exponent=scores[1],
-            out_shift=out[0],
-            out_exponent=out[1],
+            **self._cache_steps(name, "", "attn"),
             hidden_shift=self._hidden_shift(name) if gated else 0,
+            cross=None if layer.cross is None else self._cross(name, layer.cross),
         )
+
+    def _cross(self, name: str, cross: FoldedAttention) -> Attention:
+        out_frac = self.formats[name + "cross_out"].frac
+        linears: dict[str, Any] = {
+            part: self._linear(
+                f"{name}cross_{part}", name + stage, reads, getattr(cross, part), frac, part != "o"
+            )
+            for part, (stage, reads, frac) in {
+                "q": ("cross_q", name + "cross_norm", self.residual_frac),
+                "k": ("cross_k", MEMORY, self.residual_frac),
+                "v": ("cross_v", MEMORY, self.residual_frac),
+                "o": ("cross_residual", name + "cross_out", out_frac),
+            }.items()
+        }
+        return Attention(**linears, **self._cache_steps(name, "cross_", "cross"))
+
+    def _cache_steps(self, name: str, qkv: str, part: str) -> dict[str, Any]:
+        """Shifts and exponents of both products with the cache; part: attn or cross."""
+        q, k, v = (self.formats[name + qkv + stage].frac for stage in "qkv")
+        scores = self._cache_step(f"{name}{part}_scores", f"{name}{part}_scores", q + k)
+        out = self._cache_step(f"{name}{part}_out", f"{name}{part}_out.acc", v, probs=True)
+        return dict(zip(CROSS_INTS, (*scores, *out), strict=True))
 
     def _hidden_shift(self, name: str) -> int:
         """From the unit of gate times up to that of the hidden layer, which is never finer."""
@@ -162,7 +186,7 @@ class _Quantizer:
         exponent = acc_frac - shift + ops.MANT_BITS - out_frac - ops.GUARD_BITS
         return shift, exponent
 
-    def _eps_int(self, layers: tuple[Layer, ...], head: Linear) -> int:
+    def _eps_int(self, layers: list[Layer], head: Linear) -> int:
         """eps in units of the sum of squares; raised where a tiny norm would shift by less than 0.
 
         1/rms of at most 2^-k needs exponent + k >= 0 in every step that reads the scalar.
@@ -171,6 +195,7 @@ class _Quantizer:
             head,
             *(getattr(layer, part) for layer in layers for part in ("q", "k", "v", "up")),
             *(layer.gate for layer in layers if layer.gate is not None),
+            *(getattr(layer.cross, part) for layer in layers if layer.cross for part in "qkv"),
         ]
         d_model = self.folded.config.d_model
         eps = math.floor(self.folded.eps * d_model * 4.0**self.residual_frac + 0.5)

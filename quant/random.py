@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from configs.schema import Config
+from configs.schema import Config, ModelConfig
 from model import transformer
+from model.tasks import Batch
 from quant import calibrate
 from quant.fold import fold
 from quant.qmodel import QuantModel
@@ -34,12 +35,28 @@ def random_params(config: Config, seed: int, vocab_size: int) -> transformer.Par
     return params
 
 
+def random_batch(model: ModelConfig, rng: np.random.Generator, rows: int, vocab_size: int) -> Batch:
+    """Rows of random tokens for a model of any kind, some of them padded where it has padding."""
+
+    def padding() -> np.ndarray:
+        return np.arange(model.context) < rng.integers(1, model.context + 1, (rows, 1))
+
+    tokens = rng.integers(0, vocab_size, (rows, model.context))
+    if model.kind == "decoder":
+        return Batch(tokens, tokens)
+    mask = padding()
+    if model.kind == "encoder":
+        return Batch(tokens, tokens, mask)
+    source = rng.integers(0, vocab_size, (rows, model.context))
+    return Batch(tokens, tokens, None, source, padding())
+
+
 def random_model(config: Config, seed: int, vocab_size: int) -> QuantModel:
     """Quantise a random float model of `config` by the real path; words t0, t1, ... as tokens."""
     folded = fold(random_params(config, seed, vocab_size), config.model)
     rng = np.random.default_rng([seed, 1])
     count = max(1, CALIBRATION_TOKENS // config.model.context)
-    windows = rng.integers(0, vocab_size, (count, config.model.context))
+    windows = random_batch(config.model, rng, count, vocab_size)
     tokenizer = {"kind": "word", "vocab": [f"t{index}" for index in range(vocab_size)]}
     prompt = " ".join(f"t{index}" for index in rng.integers(0, vocab_size, PROMPT_TOKENS))
     meta = {"name": config.name, "prompt": prompt, "source": f"random seed {seed}"}

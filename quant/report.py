@@ -22,7 +22,6 @@ from quant.sensitivity import Stage, Tensor
 TOKENS = 8192  # of the sample, at most
 LOGITS = 1 << 24  # tokens times vocabulary, at most
 WORK = 1 << 39  # multiplications that the measurement may cost, about
-CHUNK = 8  # windows whose values of all stages are held at once
 BINS = 64
 KEPT = 1 << 15  # values per stage and chunk from which histograms are drawn
 VIEW = 2.0  # a histogram goes beyond the values to the format's end, but not further than so often
@@ -40,9 +39,9 @@ def details(folded: Folded, gm: GoldenModel, task: Task) -> dict[str, Any]:
     batch = sample(task, (len(stages) + len(tensors)) * weights, qm.vocab_size)
     real = sensitivity.logits(folded, batch)
     together = summarise(
-        compare(real, gm.forward(batch.tokens) * 2.0**-qm.logit_frac, batch.targets)
+        compare(real, gm.forward(batch.tokens, **batch.inputs) * 2.0**-qm.logit_frac, batch.targets)
     )
-    seen = observe(folded, gm, stages, batch.tokens)
+    seen = observe(folded, gm, stages, batch)
     stage_rows = [
         _row(
             stage.name,
@@ -136,23 +135,25 @@ class Seen:
         }
 
 
-def observe(folded: Folded, gm: GoldenModel, stages: list[Stage], tokens: Array) -> dict[str, Seen]:
-    """Float model and golden model side by side on token windows [N, T]."""
+def observe(folded: Folded, gm: GoldenModel, stages: list[Stage], batch: Batch) -> dict[str, Seen]:
+    """Float model and golden model side by side on windows; padding is left out."""
     by_note = {stage.note: stage for stage in stages}
     seen = {stage.name: Seen() for stage in stages}
-    for start in range(0, len(tokens), CHUNK):
+    for part in sensitivity.chunks(batch):
         trace: Trace = {}
-        gm.forward(tokens[start : start + CHUNK], trace)
+        gm.forward(part.tokens, trace, **part.inputs)
 
-        def note(name: str, value: Array, trace: Trace = trace) -> Array:
+        def note(name: str, value: Array, trace: Trace = trace, part: Batch = part) -> Array:
             if name in by_note:
                 stage = by_note[name]
                 half = stage.ends[1] / stage.fmt.max_int / 2 if stage.ends else 0.0
-                integer = stage.decode(trace[stage.name])
+                rows, visible = sensitivity.seen(stage.name, part, gm.qm.kind)
+                integers = trace[stage.name] if rows is None else trace[stage.name][rows]
+                integer = stage.decode(integers, visible)
                 seen[stage.name].add(value, integer, stage.ends, half)
             return value
 
-        forward(folded, tokens[start : start + CHUNK], note)
+        forward(folded, part.tokens, note, **part.inputs)
     return seen
 
 

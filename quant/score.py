@@ -43,14 +43,14 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 def score(trained: Checkpoint, gm: GoldenModel, task: Task) -> Score:
     """Compare float model and golden model on the task's held-out data."""
-    tokens, targets = task.validation.tokens, task.validation.targets
-    rows = np.unique(np.arange(WINDOWS) * len(tokens) // WINDOWS)
+    data = task.validation
+    rows = np.unique(np.arange(WINDOWS) * len(data.tokens) // WINDOWS)
     parts = []
     for start in range(0, len(rows), CHUNK):
-        chosen = rows[start : start + CHUNK]
-        real = transformer.forward(trained.params, tokens[chosen], trained.config)
-        integer = gm.forward(tokens[chosen]) / 2.0**gm.qm.logit_frac
-        parts.append(compare(real, integer, targets[chosen]))
+        batch = data.take(rows[start : start + CHUNK])
+        real = transformer.forward(trained.params, batch.tokens, trained.config, **batch.inputs)
+        integer = gm.forward(batch.tokens, **batch.inputs) / 2.0**gm.qm.logit_frac
+        parts.append(compare(real, integer, batch.targets))
     return summarise(np.concatenate(parts))
 
 
@@ -100,12 +100,12 @@ def summarise(windows: np.ndarray) -> Score:
 
 def exact_answers(trained: Checkpoint, gm: GoldenModel, task: QuestionTask) -> dict[str, int]:
     """Held-out questions, and how many float and golden model answer exactly, <eos> included."""
-    tokens, targets = task.validation.tokens, task.validation.targets
-    real = transformer.forward(trained.params, tokens, trained.config)
+    data = task.validation
+    real = transformer.forward(trained.params, data.tokens, trained.config, **data.inputs)
     return {
-        "questions": len(tokens),
-        "float": exact(real, targets),
-        "integer": exact(gm.forward(tokens), targets),
+        "questions": len(data.tokens),
+        "float": exact(real, data.targets),
+        "integer": exact(gm.forward(data.tokens, **data.inputs), data.targets),
     }
 
 

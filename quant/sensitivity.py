@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from model.tasks import Batch
 from quant import ops, tables
-from quant.fold import Array, Folded, FoldedLinear
-from quant.folded import Note, forward
+from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
+from quant.folded import HEAD_STAGES, Note, forward, visible_keys
 from quant.qformat import QFormat
-from quant.qmodel import LINEARS, Linear, QuantModel
+from quant.qmodel import Linear, QuantModel
 from quant.score import Score, compare, summarise
 
 CHUNK = 8  # windows run together
@@ -33,7 +34,8 @@ class Stage:
     fmt: QFormat
     ends: tuple[float, float] | None  # smallest and largest value that the format holds
     through: Callable[[Array], Array]  # what the integers make of a real value
-    decode: Callable[[Array], Array]  # the trace's integers [B, T, ...] as the values of the note
+    decode: Callable[[Array, Array], Array]
+    # the trace's integers [B, T, ...] as the values of the note, and which keys [.., T, S] are seen
 
     @property
     def text(self) -> str:
@@ -68,12 +70,12 @@ def stages(qm: QuantModel, folded: Folded) -> Iterator[Stage]:
         part = name.rpartition(".")[2]
         if part.endswith("_norm"):
             yield _norm(qm, folded, name, fmt)
-        elif part == "attn_recip":
+        elif part.endswith("_recip"):
             yield _recip(qm, name, fmt)
-        elif part == "attn_probs":
+        elif part.endswith("_probs"):
             # the largest code stands for 1, so one unit is not quite 2^-frac
             yield _plain(name, fmt, unit=1 / fmt.max_int, decode=_visible)
-        elif part == "attn_scores":
+        elif part.endswith("_scores"):
             yield _plain(name, fmt, decode=_visible)
         elif part == "embed":
             yield _sum(name, fmt)
@@ -81,21 +83,38 @@ def stages(qm: QuantModel, folded: Folded) -> Iterator[Stage]:
             yield _plain(name, fmt)
 
 
-def _same(trace: Array) -> Array:
+def seen(stage: str, batch: Batch, kind: str) -> tuple[Array | None, Array]:
+    """Which rows [B, T] of a stage are real (None: all), and which keys its queries look at."""
+    encoder = stage.startswith("encoder.")
+    from_source = encoder or stage.endswith(("cross_k", "cross_v"))
+    queries = batch.source if from_source else batch.tokens
+    crosses = ".cross_" in stage
+    keys, mask = (
+        (batch.source, batch.source_mask) if crosses or encoder else (batch.tokens, batch.mask)
+    )
+    assert queries is not None
+    assert keys is not None
+    causal = kind != "encoder" and not crosses and not encoder
+    visible = visible_keys(queries.shape[1], keys.shape[1], mask, causal)
+    rows = batch.source_mask if from_source else batch.mask
+    return None if stage.endswith(HEAD_STAGES) else rows, visible
+
+
+def _same(trace: Array, visible: Array) -> Array:
     return trace
 
 
-def _visible(trace: Array) -> Array:
-    """[B, T, H, T] of the trace as the forward pass notes it: [B, H, pairs (t, t' <= t)]."""
-    t = trace.shape[-1]
-    return trace.swapaxes(1, 2)[..., np.tril(np.ones((t, t), bool))]
+def _visible(trace: Array, visible: Array) -> Array:
+    """[B, T, H, S] of the trace as the forward pass notes it, only what is looked at."""
+    value = trace.swapaxes(1, 2)
+    return value[(..., visible) if visible.ndim == 2 else np.broadcast_to(visible, value.shape)]
 
 
 def _plain(
     name: str,
     fmt: QFormat,
     unit: float | None = None,
-    decode: Callable[[Array], Array] = _same,
+    decode: Callable[[Array, Array], Array] = _same,
 ) -> Stage:
     """Nearest code, saturated; `unit`: the value of one code, if not 2^-frac."""
     step = fmt.step if unit is None else unit
@@ -104,7 +123,7 @@ def _plain(
         return np.clip(np.floor(value / step + 0.5), fmt.min_int, fmt.max_int) * step
 
     ends = fmt.min_int * step, fmt.max_int * step
-    return Stage(name, name, fmt, ends, through, lambda trace: decode(trace) * step)
+    return Stage(name, name, fmt, ends, through, lambda trace, seen: decode(trace, seen) * step)
 
 
 def _sum(name: str, fmt: QFormat) -> Stage:
@@ -128,9 +147,10 @@ def _norm(qm: QuantModel, folded: Folded, name: str, fmt: QFormat) -> Stage:
         squares = np.maximum(scalar**-2.0 - folded.eps, 0.0) * unit
         return real(*ops.norm_scalar(np.floor(squares + 0.5).astype(np.int64) + qm.eps_int, rsqrt))
 
-    return Stage(
-        name, f"{name}.scalar", fmt, None, through, lambda pair: real(pair[..., :1], pair[..., 1:])
-    )
+    def decode(pair: Array, visible: Array) -> Array:
+        return real(pair[..., :1], pair[..., 1:])
+
+    return Stage(name, f"{name}.scalar", fmt, None, through, decode)
 
 
 def _recip(qm: QuantModel, name: str, fmt: QFormat) -> Stage:
@@ -144,7 +164,7 @@ def _recip(qm: QuantModel, name: str, fmt: QFormat) -> Stage:
     def through(total: Array) -> Array:
         return real(*ops.recip_scalar(np.floor(total * one + 0.5).astype(np.int64), recip))
 
-    def decode(pair: Array) -> Array:
+    def decode(pair: Array, visible: Array) -> Array:
         pair = pair.swapaxes(1, 2)  # [B, H, T, 2]
         return real(pair[..., :1], pair[..., 1:])
 
@@ -160,13 +180,13 @@ def tensors(qm: QuantModel, folded: Folded) -> Iterator[Tensor]:
             fracs = np.full(len(codes), frac)
             put = _embedding(name, codes * 2.0**-frac)
             yield Tensor(name, qm.formats["embed"].bits, fracs, codes, real, put)
-    for index, layer in enumerate(qm.layers):
-        for part in LINEARS:
-            linear, real = getattr(layer, part), getattr(folded.layers[index], part)
-            if linear is not None:
-                fracs, put = linear.weight_frac.astype(int), _matrix(index, part, decoded(linear))
-                name = f"layers.{index}.{part}.weight"
-                yield Tensor(name, linear.weight_bits, fracs, linear.weight, real.weight, put)
+    every = zip(qm.named_layers(), folded.named_layers(), strict=True)
+    for (prefix, layer), (_, float_layer) in every:
+        for part, linear in layer.linears().items():
+            real = _part(float_layer, part)
+            fracs, put = linear.weight_frac.astype(int), _matrix(prefix, part, decoded(linear))
+            name = f"{prefix}{part}.weight"
+            yield Tensor(name, linear.weight_bits, fracs, linear.weight, real.weight, put)
     head = decoded(qm.head)
     yield Tensor(
         "head.weight",
@@ -191,19 +211,48 @@ def _embedding(name: str, value: Array) -> Callable[[Folded], Folded]:
     return lambda model: replace(model, embed_pos=value)
 
 
-def _matrix(index: int, part: str, linear: FoldedLinear) -> Callable[[Folded], Folded]:
+def _part(layer: FoldedLayer, part: str) -> FoldedLinear:
+    """The matrix that the integers call `part`: "up", "cross_q"."""
+    owner = layer.cross if part.startswith("cross_") else layer
+    linear = getattr(owner, part.removeprefix("cross_"))
+    assert isinstance(linear, FoldedLinear)
+    return linear
+
+
+def _matrix(prefix: str, part: str, linear: FoldedLinear) -> Callable[[Folded], Folded]:
+    """prefix: of the layer, "layers.0." or "encoder.layers.0."."""
+    stack, index = prefix.rstrip(".").rsplit(".", 1)
+    name = "encoder" if stack.startswith("encoder") else "layers"
+
     def put(model: Folded) -> Folded:
-        layers = list(model.layers)
-        layers[index] = replace(layers[index], **{part: linear})
-        return replace(model, layers=tuple(layers))
+        layers: list[FoldedLayer] = list(getattr(model, name))
+        layers[int(index)] = _with(layers[int(index)], part, linear)
+        changed: dict[str, Any] = {name: tuple(layers)}
+        return replace(model, **changed)
 
     return put
 
 
+def _with(layer: FoldedLayer, part: str, linear: FoldedLinear) -> FoldedLayer:
+    changed: dict[str, Any] = {part.removeprefix("cross_"): linear}
+    if part.startswith("cross_") and layer.cross is not None:
+        return replace(layer, cross=replace(layer.cross, **changed))
+    return replace(layer, **changed)
+
+
 def logits(folded: Folded, batch: Batch, note: Note | None = None) -> Array:
     """[B, T, V] of the float model, a few windows at a time, which is faster than all at once."""
-    parts = range(0, len(batch.tokens), CHUNK)
-    return np.concatenate([forward(folded, batch.tokens[i : i + CHUNK], note) for i in parts])
+    parts = chunks(batch)
+    return np.concatenate([forward(folded, part.tokens, note, **part.inputs) for part in parts])
+
+
+def chunks(batch: Batch) -> list[Batch]:
+    """A few windows each, in their whole length."""
+    starts = range(0, len(batch.tokens), CHUNK)
+    return [
+        Batch._make(None if a is None else a[start : start + CHUNK] for a in batch)
+        for start in starts
+    ]
 
 
 def stage_cost(folded: Folded, batch: Batch, real: Array, stage: Stage) -> Score:

@@ -12,29 +12,36 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
 from configs.schema import ModelConfig
 from quant.calibrate import Statistics
-from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
+from quant.fold import Array, Folded, FoldedAttention, FoldedLayer, FoldedLinear
 
 FILL = 127 / 128
 FACTOR_MAX = 64.0  # channels that hardly move are not blown up further
+Part = TypeVar("Part", FoldedLayer, FoldedAttention)
 
 
 def smooth(folded: Folded, stats: Statistics) -> Folded:
     """An equivalent model; `stats` come from the given one and do not describe the result."""
-    layers = []
-    for index, layer in enumerate(folded.layers):
-        name = f"layers.{index}."
-        layer = _keys(layer, *stats.channel_range(name + "k"), folded.config)
-        layer = _values(layer, *stats.channel_range(name + "v"), folded.config)
-        if folded.config.activation in ("relu", "swiglu"):
+    config, layers = folded.config, {}
+    for name, layer in folded.named_layers():
+        rotary = config.positions == "rotary"
+        layer = _keys(layer, *stats.channel_range(name + "k"), config, rotary)
+        layer = _values(layer, *stats.channel_range(name + "v"), config)
+        if layer.cross is not None:
+            cross = _keys(layer.cross, *stats.channel_range(name + "cross_k"), config, False)
+            cross = _values(cross, *stats.channel_range(name + "cross_v"), config)
+            layer = replace(layer, cross=cross)
+        if config.activation in ("relu", "swiglu"):
             low, high = stats.channel_range(name + "ffn_hidden")
             layer = _hidden(layer, np.maximum(-low, high))
-        layers.append(layer)
-    return replace(folded, layers=tuple(layers))
+        layers[name] = layer
+    order, count = list(layers.values()), len(folded.encoder)
+    return replace(folded, encoder=tuple(order[:count]), layers=tuple(order[count:]))
 
 
 def scale_rows(linear: FoldedLinear, factor: Array) -> FoldedLinear:
@@ -58,9 +65,9 @@ def _shared(channels: Array, config: ModelConfig) -> Array:
     return heads.repeat(config.n_heads // config.kv_heads, axis=0).reshape(-1)
 
 
-def _keys(layer: FoldedLayer, low: Array, high: Array, config: ModelConfig) -> FoldedLayer:
+def _keys(layer: Part, low: Array, high: Array, config: ModelConfig, rotary: bool) -> Part:
     """Keys between low and high [G * d_head]."""
-    if config.positions == "rotary":  # a pair turns as one
+    if rotary:  # a pair turns as one
         reach = np.maximum(-low, high).reshape(-1, 2).max(axis=1).repeat(2)
         k = layer.k
     else:
@@ -71,7 +78,7 @@ def _keys(layer: FoldedLayer, low: Array, high: Array, config: ModelConfig) -> F
     return replace(layer, q=q, k=scale_rows(k, factor))
 
 
-def _values(layer: FoldedLayer, low: Array, high: Array, config: ModelConfig) -> FoldedLayer:
+def _values(layer: Part, low: Array, high: Array, config: ModelConfig) -> Part:
     middle, factor = (high + low) / 2, _equalising((high - low) / 2)
     v = scale_rows(FoldedLinear(layer.v.weight, layer.v.bias - middle), factor)
     bias = layer.o.bias + layer.o.weight @ _shared(middle, config)

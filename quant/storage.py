@@ -16,7 +16,17 @@ from safetensors.numpy import save as save_tensors
 from configs import files
 from configs.cli import UserError
 from quant.qformat import QFormat
-from quant.qmodel import LAYER_INTS, LINEARS, VERSION, Layer, Linear, QuantModel
+from quant.qmodel import (
+    CROSS_INTS,
+    CROSS_LINEARS,
+    LAYER_INTS,
+    LINEARS,
+    VERSION,
+    Attention,
+    Layer,
+    Linear,
+    QuantModel,
+)
 
 JSON_NAME, TENSORS_NAME = "qmodel.json", "qmodel.safetensors"
 REPORT_NAME, PAGE_NAME = "report.json", "report.html"
@@ -36,12 +46,19 @@ PLAIN = (
 
 def _named_linears(qm: QuantModel) -> dict[str, Linear]:
     named = {
-        f"layers.{index}.{name}": getattr(layer, name)
-        for index, layer in enumerate(qm.layers)
-        for name in LINEARS
-        if getattr(layer, name) is not None
+        prefix + name: linear
+        for prefix, layer in qm.named_layers()
+        for name, linear in layer.linears().items()
     }
     return {**named, "head": qm.head}
+
+
+def _integers(layer: Layer) -> dict[str, Any]:
+    """The integers of a layer, those of its cross-attention as `cross`."""
+    integers = {name: getattr(layer, name) for name in LAYER_INTS}
+    if layer.cross is None:
+        return integers
+    return integers | {"cross": {name: getattr(layer.cross, name) for name in CROSS_INTS}}
 
 
 def _arrays(qm: QuantModel) -> dict[str, np.ndarray]:
@@ -62,7 +79,8 @@ def save(qm: QuantModel, path: Path, report: dict | None, page: str | None) -> N
         "version": VERSION,
         "tensors_sha256": hashlib.sha256(tensors).hexdigest(),
         "formats": {name: asdict(fmt) for name, fmt in qm.formats.items()},
-        "layers": [{name: getattr(layer, name) for name in LAYER_INTS} for layer in qm.layers],
+        "layers": [_integers(layer) for layer in qm.layers],
+        "encoder": [_integers(layer) for layer in qm.encoder],
         "linears": {
             name: {part: getattr(linear, part) for part in LINEAR_INTS}
             for name, linear in _named_linears(qm).items()
@@ -122,18 +140,25 @@ def _build(document: dict[str, Any], arrays: dict[str, np.ndarray]) -> QuantMode
         parts: dict[str, Any] = {part: arrays[f"{name}.{part}"] for part in LINEAR_ARRAYS}
         return Linear(**parts, **document["linears"][name])
 
-    def linears(index: int) -> dict[str, Any]:
-        names = {name: f"layers.{index}.{name}" for name in LINEARS}
-        return {part: linear(name) for part, name in names.items() if name in document["linears"]}
+    def layer(prefix: str, integers: dict[str, Any]) -> Layer:
+        names = {name: prefix + name for name in LINEARS}
+        present = {part: name for part, name in names.items() if name in document["linears"]}
+        linears: dict[str, Any] = {part: linear(name) for part, name in present.items()}
+        cross, rest = integers.get("cross"), {n: v for n, v in integers.items() if n != "cross"}
+        if cross is not None:
+            parts: dict[str, Any] = {n: linear(f"{prefix}cross_{n}") for n in CROSS_LINEARS}
+            cross = Attention(**parts, **cross)
+        return Layer(**linears, **rest, cross=cross)
 
-    layers = tuple(
-        Layer(**linears(index), **integers) for index, integers in enumerate(document["layers"])
-    )
+    def stack(prefix: str, every: list[dict[str, Any]]) -> tuple[Layer, ...]:
+        return tuple(layer(f"{prefix}{i}.", integers) for i, integers in enumerate(every))
+
     names = ("rsqrt", "recip", "exp2", "gumbel", "bump", "cos", "sin")
     return QuantModel(
         **{name: document[name] for name in PLAIN},
         formats={name: QFormat(**fields) for name, fields in document["formats"].items()},
-        layers=layers,
+        layers=stack("layers.", document["layers"]),
+        encoder=stack("encoder.layers.", document["encoder"]),
         embed_tok=arrays["embed_tok"],
         embed_pos=arrays.get("embed_pos"),
         head=linear("head"),

@@ -63,10 +63,15 @@ def test_more_tokens_than_the_streams_carry(size: int, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", [{"n_kv_heads": 1}, {"activation": "swiglu"}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"n_kv_heads": 1}, {"activation": "swiglu"}, {"kind": "encoder"}, {"kind": "encoder-decoder"}],
+    ids=str,
+)
 def test_parts_that_the_hardware_does_not_have(change: dict, tmp_path: Path) -> None:
     (option, value), what = next(iter(change.items())), case("4x4", "16 2 1 32 8")
-    qm = random_model(case("4x4", "16 2 1 32 8", **change).config(), 1, vocab_size=29)
+    asked = parse("asked", {"model": what.model | change, "data": {"task": "digits"}})
+    qm = random_model(asked, 1, vocab_size=29)
     with pytest.raises(UserError) as error:
         rendered(tmp_path / "rtl", what, qm)
     assert_one_line(str(error.value), f"model.{option} = {value!r}: not yet in hardware", "golden")

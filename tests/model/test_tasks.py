@@ -32,7 +32,7 @@ def test_text_windows(tmp_path: Path) -> None:
     assert batch.tokens.shape == batch.targets.shape == (4, 12)
     assert batch.tokens.dtype == np.int32
     np.testing.assert_array_equal(batch.tokens[:, 1:], batch.targets[:, :-1])
-    assert task.calibration(7, np.random.default_rng(1)).shape == (7, 12)
+    assert task.calibration(7, np.random.default_rng(1)).tokens.shape == (7, 12)
     train, held_out = tasks.split_stories(text.read_text(), 0.1)
     assert all(row in train for row in decode_rows(task, batch.tokens))
     rows = decode_rows(task, task.validation.tokens)

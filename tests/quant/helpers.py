@@ -32,8 +32,9 @@ MORE_KINDS = [  # fewer heads of keys and values than of queries, and activation
 
 
 def small(quant: dict | None = None, **model: object) -> Config:
-    """A config of a model small enough for plain Python."""
-    return parse("small", {"model": BASE | model, "quant": quant or {}})
+    """A config of a model small enough for plain Python; only decoders learn texts."""
+    data = {} if model.get("kind", "decoder") == "decoder" else {"task": "digits"}
+    return parse("small", {"model": BASE | model, "quant": quant or {}, "data": data})
 
 
 def kind_name(kind: dict) -> str:

@@ -84,14 +84,18 @@ def gumbel_index(v: int) -> int:
 
 
 class Machine:
-    """Decoder over a QuantModel; `step` returns the same trace as the golden model, as lists."""
+    """A QuantModel of any kind; traces are those of the golden model, as lists.
 
-    def __init__(self, qm, temperature: int = 0, seed: int = 0) -> None:
+    `step` decodes one token, `request` is what reading the source left; `answer` is an encoder's.
+    """
+
+    def __init__(self, qm, temperature: int = 0, seed: int = 0, source: list[int] | None = None):
         self.qm, self.c = qm, qm.config
         self.t = {n: None if t is None else t.tolist() for n, t in qm.tables.items()}
         self.keys = [[] for _ in qm.layers]  # [layer][position][channel]
         self.values = [[] for _ in qm.layers]
         self.temperature, self.state = temperature, start_state(seed)
+        self.request = {} if source is None else self.read(source)
 
     def linear(self, linear, x: list[int], scalar: tuple[int, int] = (2**15, 0)) -> list[int]:
         out = []
@@ -103,26 +107,28 @@ class Machine:
             out.append(requantize(acc, shift, scalar[0], e, bias, linear.out_bits))
         return out
 
-    def bits(self, index: int, stage: str) -> int:
-        return self.qm.formats[f"layers.{index}.{stage}"].bits
+    def bits(self, stage: str) -> int:
+        return self.qm.formats[stage].bits
 
     def add(self, a: list[int], b: list[int]) -> list[int]:
-        bits = self.qm.formats["embed"].bits
-        return [sat(u + v, bits) for u, v in zip(a, b, strict=True)]
+        return [sat(u + v, self.bits("embed")) for u, v in zip(a, b, strict=True)]
 
-    def norm(self, x: list[int], eps: int) -> tuple[int, int]:
-        return norm_scalar(sum(v * v for v in x) + eps, self.t["rsqrt"])
+    def norm(self, x: list[int]) -> tuple[int, int]:
+        return norm_scalar(sum(v * v for v in x) + self.qm.eps_int, self.t["rsqrt"])
+
+    def embed(self, token: int, position: int) -> list[int]:
+        row = self.qm.embed_tok[token].tolist()
+        if self.qm.embed_pos is None:
+            return row
+        return self.add(row, self.qm.embed_pos[position].tolist())
 
     def step(self, token: int, sample: bool) -> dict[str, list]:
         position = len(self.keys[0])
-        x = self.qm.embed_tok[token].tolist()
-        if self.qm.embed_pos is not None:
-            row = self.qm.embed_pos[position].tolist()
-            x = self.add(x, row)
+        x = self.embed(token, position)
         trace = {"embed": x}
         for index, layer in enumerate(self.qm.layers):
             x = self.block(index, layer, position, x, trace)
-        final = self.norm(x, self.qm.eps_int)
+        final = self.norm(x)
         trace["final_norm"] = list(final)
         if sample:
             logits = self.linear(self.qm.head, x, final)
@@ -136,33 +142,32 @@ class Machine:
         return shr(self.t["gumbel"][gumbel_index(self.state)] * self.temperature, 12)
 
     def block(self, index: int, layer, position: int, x: list[int], trace: dict) -> list[int]:
-        keep = {"attn_norm": self.norm(x, self.qm.eps_int)}
-        for name in "qkv":
-            keep[name] = self.linear(getattr(layer, name), x, keep["attn_norm"])
-        if self.t["cos"] is not None:
-            keep["q"] = self.turn(keep["q"], position, self.bits(index, "q"))
-            keep["k"] = self.turn(keep["k"], position, self.bits(index, "k"))
-        self.keys[index].append(keep["k"])
-        self.values[index].append(keep["v"])
-        self.attention(index, layer, keep)
-        delta = self.linear(layer.o, keep["attn_out"])
-        keep["attn_residual"] = self.add(x, delta)
-        keep["ffn_norm"] = self.norm(keep["attn_residual"], self.qm.eps_int)
-        z = self.linear(layer.up, keep["attn_residual"], keep["ffn_norm"])
-        if self.c["activation"] == "relu":
-            keep["ffn_hidden"] = [v if v > 0 else 0 for v in z]
-        elif self.c["activation"] == "swiglu":
-            gate = self.linear(layer.gate, keep["attn_residual"], keep["ffn_norm"])
-            keep["ffn_gate"] = [gelu(v, self.t["bump"], self.qm.bump_shift) for v in gate]
-            keep["ffn_up"], products = z, zip(keep["ffn_gate"], z, strict=True)
-            bits = self.bits(index, "ffn_hidden")
-            keep["ffn_hidden"] = [sat(shr(a * b, layer.hidden_shift), bits) for a, b in products]
-        else:
-            keep["ffn_hidden"] = [gelu(v, self.t["bump"], self.qm.bump_shift) for v in z]
-        delta = self.linear(layer.down, keep["ffn_hidden"])
-        keep["ffn_residual"] = self.add(keep["attn_residual"], delta)
-        trace |= {f"layers.{index}.{name}": value for name, value in keep.items()}
-        return keep["ffn_residual"]
+        name = f"layers.{index}."
+        keep = self.qkv(name, layer, position, x)
+        self.keys[index].append(keep[name + "k"])
+        self.values[index].append(keep[name + "v"])
+        q = keep[name + "q"]
+        keep |= self.attend(name + "attn", layer, x, q, self.keys[index], self.values[index])
+        x = keep[name + "attn_residual"]
+        if layer.cross is not None:
+            keep[name + "cross_norm"] = self.norm(x)
+            keep[name + "cross_q"] = self.linear(layer.cross.q, x, keep[name + "cross_norm"])
+            keys, values = (self.request[name + "cross_" + part] for part in "kv")
+            q = keep[name + "cross_q"]
+            keep |= self.attend(name + "cross", layer.cross, x, q, keys, values)
+            x = keep[name + "cross_residual"]
+        trace |= keep | self.ffn(name, layer, x)
+        return trace[name + "ffn_residual"]
+
+    def qkv(self, name: str, layer, position: int, x: list[int]) -> dict[str, list]:
+        keep = {name + "attn_norm": self.norm(x)}
+        for part in "qkv":
+            linear = getattr(layer, part)
+            z = self.linear(linear, x, keep[name + "attn_norm"])
+            if part != "v" and self.t["cos"] is not None:
+                z = self.turn(z, position, self.bits(name + part))
+            keep[name + part] = z
+        return keep
 
     def turn(self, z: list[int], position: int, bits: int) -> list[int]:
         cos, sin = self.t["cos"][position], self.t["sin"][position]
@@ -170,26 +175,77 @@ class Machine:
         heads = [z[i : i + size] for i in range(0, len(z), size)]
         return [v for head in heads for v in rotate(head, cos, sin, bits)]
 
-    def attention(self, index: int, layer, keep: dict) -> None:
-        keep |= {name: [] for name in ("attn_scores", "attn_probs", "attn_recip", "attn_out")}
+    def attend(self, name: str, part, x, q, keys, values) -> dict[str, list]:
+        """Attention of one query, and the residual after it."""
+        keep = {f"{name}_{stage}": [] for stage in ("scores", "probs", "recip", "out")}
         size, n_heads = self.qm.d_head, self.c["n_heads"]
         served = n_heads // (self.c.get("n_kv_heads") or n_heads)
         for head in range(n_heads):
             here = slice(head * size, (head + 1) * size)
             there = slice(head // served * size, (head // served + 1) * size)
             scores = []
-            for key in self.keys[index]:
-                acc = sum(a * b for a, b in zip(keep["q"][here], key[there], strict=True))
-                e = layer.scores_exponent
-                scores.append(requantize(acc, layer.scores_shift, 2**15, e, 8, 16))
+            for key in keys:
+                acc = sum(a * b for a, b in zip(q[here], key[there], strict=True))
+                e = part.scores_exponent
+                scores.append(requantize(acc, part.scores_shift, 2**15, e, 8, 16))
             probs = [probability(max(scores) - t, self.t["exp2"]) for t in scores]
             r, k = recip_scalar(sum(probs), self.t["recip"])
             for channel in range(there.start, there.stop):
-                rows = self.values[index]
-                acc = sum(p * row[channel] for p, row in zip(probs, rows, strict=True))
-                e = layer.out_exponent + k
-                out = requantize(acc, layer.out_shift, r, e, 8, self.bits(index, "attn_out"))
-                keep["attn_out"].append(out)
-            keep["attn_scores"].append(scores)
-            keep["attn_probs"].append(probs)
-            keep["attn_recip"].append([r, k])
+                acc = sum(p * row[channel] for p, row in zip(probs, values, strict=True))
+                e = part.out_exponent + k
+                out = requantize(acc, part.out_shift, r, e, 8, self.bits(name + "_out"))
+                keep[name + "_out"].append(out)
+            keep[name + "_scores"].append(scores)
+            keep[name + "_probs"].append(probs)
+            keep[name + "_recip"].append([r, k])
+        keep[name + "_residual"] = self.add(x, self.linear(part.o, keep[name + "_out"]))
+        return keep
+
+    def ffn(self, name: str, layer, x: list[int]) -> dict[str, list]:
+        norm, shift = self.norm(x), self.qm.bump_shift
+        keep, z = {name + "ffn_norm": norm}, self.linear(layer.up, x, norm)
+        if self.c["activation"] == "relu":
+            hidden = [v if v > 0 else 0 for v in z]
+        elif self.c["activation"] == "swiglu":
+            gate = [gelu(v, self.t["bump"], shift) for v in self.linear(layer.gate, x, norm)]
+            keep |= {name + "ffn_gate": gate, name + "ffn_up": z}
+            bits, products = self.bits(name + "ffn_hidden"), zip(gate, z, strict=True)
+            hidden = [sat(shr(a * b, layer.hidden_shift), bits) for a, b in products]
+        else:
+            hidden = [gelu(v, self.t["bump"], shift) for v in z]
+        residual = self.add(x, self.linear(layer.down, hidden))
+        return keep | {name + "ffn_hidden": hidden, name + "ffn_residual": residual}
+
+    def encode(self, prefix: str, layers, tokens: list[int]) -> dict[str, list]:
+        """Every stage of an encoder, a list over the positions each; its last norm too."""
+        rows = [self.embed(token, position) for position, token in enumerate(tokens)]
+        trace = {prefix + "embed": rows}
+        for index, layer in enumerate(layers):
+            name = f"{prefix}layers.{index}."
+            keep = [self.qkv(name, layer, position, x) for position, x in enumerate(rows)]
+            keys, values = ([one[name + part] for one in keep] for part in "kv")
+            for one, x in zip(keep, rows, strict=True):
+                one |= self.attend(name + "attn", layer, x, one[name + "q"], keys, values)
+                one |= self.ffn(name, layer, one[name + "attn_residual"])
+            rows = [one[name + "ffn_residual"] for one in keep]
+            trace |= {stage: [one[stage] for one in keep] for stage in keep[0]}
+        return trace | {prefix + "final_norm": [self.norm(x) for x in rows]}
+
+    def read(self, source: list[int]) -> dict[str, list]:
+        """The encoder's stages, and keys and values of cross-attention, once for a request."""
+        trace = self.encode("encoder.", self.qm.encoder, source)
+        last = f"encoder.layers.{len(self.qm.encoder) - 1}.ffn_residual"
+        rows = list(zip(trace[last], trace["encoder.final_norm"], strict=True))
+        for index, layer in enumerate(self.qm.layers):
+            for part in "kv":
+                linear = getattr(layer.cross, part)
+                stage = f"layers.{index}.cross_{part}"
+                trace[stage] = [self.linear(linear, x, norm) for x, norm in rows]
+        return trace
+
+    def answer(self, tokens: list[int]) -> dict[str, list]:
+        """Every stage of a model of kind "encoder", the logits of each position last."""
+        trace = self.encode("", self.qm.layers, tokens)
+        last = trace[f"layers.{len(self.qm.layers) - 1}.ffn_residual"]
+        rows = zip(last, trace["final_norm"], strict=True)
+        return trace | {"logits": [self.linear(self.qm.head, x, norm) for x, norm in rows]}

@@ -13,7 +13,7 @@ from quant.fold import Folded, fold
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.quantize import quantize
-from quant.random import random_params
+from quant.random import random_batch, random_params
 from quant.smooth import smooth
 
 VOCAB = 11
@@ -23,7 +23,7 @@ TOKENIZER = {"kind": "word", "vocab": [f"t{i}" for i in range(VOCAB)]}
 def models(config: Config, seed: int = 51) -> tuple[Folded, QuantModel]:
     """A random float model, and its integers."""
     folded = fold(random_params(config, seed, VOCAB), config.model)
-    windows = np.random.default_rng(seed).integers(0, VOCAB, (28, 9))
+    windows = random_batch(config.model, np.random.default_rng(seed), 28, VOCAB)
     folded = smooth(folded, calibrate.collect(folded, windows))
     stats = calibrate.collect(folded, windows)
     return folded, quantize(folded, stats, config.quant, TOKENIZER)

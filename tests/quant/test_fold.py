@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from model import transformer
 from quant import calibrate
 from quant.fold import fold
 from quant.folded import forward
-from quant.random import random_params
+from quant.random import random_batch, random_params
 from quant.smooth import smooth
 from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
 
@@ -46,6 +47,31 @@ def test_smoothing_is_exact_and_evens_out_the_cache(kind: dict) -> None:
         low, high = stats.channel_range(f"layers.{layer}.v")
         assert np.allclose(high, high[0])
         assert np.allclose(low, -high)
+
+
+EVERY = {
+    "norm": ("layernorm", "rmsnorm"),
+    "tied_head": (True, False),
+    "bias": (True, False),
+    "n_kv_heads": (None, 1, 3),
+}
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder", "encoder-decoder"])
+@pytest.mark.parametrize("activation", ["relu", "gelu", "gelu_exact", "silu", "swiglu"])
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])
+def test_every_combination_is_exact(kind: str, activation: str, positions: str) -> None:
+    for values in itertools.product(*EVERY.values()):
+        options = dict(zip(EVERY, values, strict=True)) | {"n_heads": 6, "kind": kind}
+        config = small(**options, activation=activation, positions=positions)
+        params, rng = random_params(config, 8, VOCAB), np.random.default_rng(8)
+        batch = random_batch(config.model, rng, 3, VOCAB)
+        want = transformer.forward(params, batch.tokens, config.model, **batch.inputs)
+        folded = fold(params, config.model)
+        smoothed = smooth(folded, calibrate.collect(folded, batch))
+        for model in (folded, smoothed):
+            got = forward(model, batch.tokens, **batch.inputs)
+            assert np.abs(got - want).max() < TOLERANCE, options
 
 
 def test_float32_parameters_fold_too() -> None:

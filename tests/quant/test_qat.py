@@ -292,7 +292,7 @@ def test_numbers_that_run_away_are_said(trained: Config) -> None:
         (["--minutes", "0"], "--minutes 0.0: give a number above 0"),
         (["--learning-rate", "nan"], "--learning-rate nan: give a number above 0"),
         (["--steps", "0"], "argument --steps"),
-        (["--config", "copy"], "not yet quantised"),
+        (["--config", "copy"], "model.kind = 'encoder-decoder': not yet trained"),
     ],
 )
 def test_bad_options_are_one_line(root: Path, options: list[str], message: str) -> None:
