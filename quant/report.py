@@ -131,7 +131,7 @@ class Seen:
             "high": self.high,
             "saturation": None if stage.ends is None else self.outside / self.count,
             "snr_db": decibels(self.signal, self.noise),
-            "histogram": histogram(np.concatenate(self._kept), stage.ends),
+            "histogram": histogram(np.concatenate(self._kept), self.low, self.high, stage.ends),
         }
 
 
@@ -162,9 +162,13 @@ def decibels(signal: float, noise: float) -> float | None:
     return 10 * math.log10(signal / noise) if signal > 0 and noise > 0 else None
 
 
-def histogram(values: Array, ends: tuple[float, float] | None) -> dict[str, Any]:
-    """`counts` in equal bins from `low` to `high`: all values, and the near `ends`."""
-    low, high = float(values.min()), float(values.max())
+def histogram(
+    values: Array, low: float, high: float, ends: tuple[float, float] | None
+) -> dict[str, Any]:
+    """`counts` in equal bins from `low` to `high`: all values, and the near `ends`.
+
+    `values`: some of those that lie between the given low and high.
+    """
     reach = VIEW * max(abs(low), abs(high))
     if ends is not None:
         low, high = min(low, max(ends[0], -reach)), max(high, min(ends[1], reach))

@@ -15,6 +15,8 @@ TOP = 12  # parts in the chart
 HEIGHT = 40  # of a histogram, in units of its view box; a bin is 4 wide
 BIN = 4
 
+SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 PARTS = {  # the last part of a name: what it is
     "embed": "token and position, looked up and added",
     "attn_norm": "1/rms of what attention reads, from a table",
@@ -80,14 +82,16 @@ def render(result: dict[str, Any]) -> str:
 
 
 def significant(value: float | None, digits: int = 3) -> str:
-    """`digits` significant digits, no exponent."""
+    """`digits` significant digits; with a power of ten where zeros would hide them."""
     if value is None:
         return "–"
-    if value == 0:
-        return "0"
-    text = f"{value:.{digits}g}"
-    if "e" in text:
-        text = f"{float(text):.12f}".rstrip("0").rstrip(".")
+    if value == 0 or 1e-3 <= abs(value) < 10**digits:
+        text = f"{value:.{digits}g}"
+    elif 10**digits <= abs(value) < 1e6:
+        text = f"{value:.0f}"
+    else:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        text = f"{mantissa}·10{str(int(exponent)).translate(SUPERSCRIPT)}"
     return text.replace("-", "−")
 
 
@@ -129,6 +133,8 @@ def verdicts(result: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
 
     def spread(model: dict[str, Any], key: str, scale: float = 1.0, places: int = 5) -> str:
         value, error = model[key] * scale, model[key + "_se"]
+        if 0 < abs(value) < 10**-places:
+            return significant(value, 2) + ("" if error is None else f" ± {significant(error, 2)}")
         text = f"{value:.{places}f}".replace("-", "−")
         return text if error is None else f"{text} ± {error * scale:.{places}f}"
 

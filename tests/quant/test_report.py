@@ -175,15 +175,15 @@ def test_a_tensor_by_hand(tight: tuple[Folded, QuantModel], measured: dict) -> N
 def test_histograms_by_hand() -> None:
     ends = (-2.0, 2.0)
     values = np.array([-1.99, -1.0, 0.01, 0.02, 0.03, 1.0, 5.0])  # from -2 to 5 in 64 bins
-    drawn = report.histogram(values, ends)
+    drawn = report.histogram(values, -1.99, 5.0, ends)
     assert (drawn["low"], drawn["high"], drawn["ends"]) == (-2.0, 5.0, [-2.0, 2.0])
     want = [0] * 64
     for value in values:
         want[min(63, math.floor((value + 2) / 7 * 64))] += 1
     assert drawn["counts"] == want
-    far = report.histogram(np.array([-0.5, 1.0]), (-100.0, 100.0))
+    far = report.histogram(np.array([-0.5, 0.9]), -0.5, 1.0, (-100.0, 100.0))
     assert (far["low"], far["high"]) == (-2.0, 2.0)
-    assert sum(report.histogram(np.zeros(5), None)["counts"]) == 5
+    assert sum(report.histogram(np.zeros(5), 0.0, 0.0, None)["counts"]) == 5
 
 
 @pytest.mark.parametrize("bits", range(2, 9))
