@@ -7,6 +7,7 @@ the same numbers.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from quant.fold import Array, Folded
 from quant.folded import forward
 from quant.golden import GoldenModel, Trace
 from quant.score import Score, compare, summarise
-from quant.sensitivity import Stage, Tensor
+from quant.sensitivity import Stage, Tensor, cost
 
 TOKENS = 8192  # of the sample, at most
 LOGITS = 1 << 24  # tokens times vocabulary, at most
@@ -30,7 +31,9 @@ VIEW = 2.0  # a histogram goes beyond the values to the format's end, but not fu
 def details(folded: Folded, gm: GoldenModel, task: Task) -> dict[str, Any]:
     """`sample`, `stages` and `tensors` of a report; stages and tensors begin with the worst.
 
-    `folded` is the float model, in the shape of the integers, that `gm` was made from.
+    `folded` is the float model, in the shape of the integers, that `gm` was made from. In `sample`
+    `kl` is that of the integer model, `kl_of_all_stages` and `kl_of_all_tensors` of all of them at
+    once with the rest in float, `kl_of_parts` the sum of all rows.
     """
     qm = gm.qm
     stages = list(sensitivity.stages(qm, folded))
@@ -43,15 +46,11 @@ def details(folded: Folded, gm: GoldenModel, task: Task) -> dict[str, Any]:
     )
     seen = observe(folded, gm, stages, batch)
     stage_rows = [
-        _row(
-            stage.name,
-            seen[stage.name].row(stage),
-            sensitivity.stage_cost(folded, batch, real, stage),
-        )
+        _row(stage.name, seen[stage.name].row(stage), cost(folded, batch, real, [stage]))
         for stage in stages
     ]
     tensor_rows = [
-        _row(tensor.name, tensor_row(tensor), sensitivity.tensor_cost(folded, batch, real, tensor))
+        _row(tensor.name, tensor_row(tensor), cost(folded, batch, real, tensors=[tensor]))
         for tensor in tensors
     ]
     rows = stage_rows + tensor_rows
@@ -59,6 +58,8 @@ def details(folded: Folded, gm: GoldenModel, task: Task) -> dict[str, Any]:
         "sample": {
             "windows": len(batch.tokens),
             **{key: _finite(value) for key, value in together.as_dict().items()},
+            "kl_of_all_stages": cost(folded, batch, real, stages).kl,
+            "kl_of_all_tensors": cost(folded, batch, real, tensors=tensors).kl,
             "kl_of_parts": sum(row["kl"] for row in rows),
             "loss_increase_of_parts": sum(row["loss_increase"] for row in rows),
         },
@@ -85,10 +86,10 @@ def _finite(value: float) -> float | None:
 
 
 def _row(name: str, measured: dict[str, Any], cost: Score) -> dict[str, Any]:
-    parts = name.split(".")
+    layer = re.match(r"(encoder\.)?layers\.\d+", name)
     return {
         "name": name,
-        "layer": int(parts[1]) if parts[0] == "layers" else None,
+        "layer": layer and layer[0],
         **measured,
         "kl": cost.kl,
         "kl_se": _finite(cost.kl_se),

@@ -5,6 +5,7 @@ Inline style and SVG, no script and no address; `quant/templates/report.html.j2`
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +111,11 @@ def decibels(value: float | None) -> str:
 
 def describe(name: str) -> str:
     """What the stage or tensor of that name is; empty when not known."""
-    pieces = name.split(".")
-    return PARTS.get(".".join(pieces[-2:]), PARTS.get(pieces[-1], ""))
+    match = re.search(r"(cross_)?(\w+(?:\.weight)?)$", name)
+    cross, part = match.groups() if match else (None, name)
+    what = PARTS.get(part) or PARTS.get(f"attn_{part}", "")
+    where = " (cross-attention)" if cross else " (encoder)" if name.startswith("encoder.") else ""
+    return what and what + where
 
 
 def settings(result: dict[str, Any]) -> list[tuple[str, str]]:
@@ -186,13 +190,17 @@ def bars(chosen: list[dict[str, Any]], parts: list[dict[str, Any]]) -> list[dict
 
 def layers(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """KL by layer, of its tensors and of its stages; the last row is what is outside layers."""
-    numbers = sorted({row["layer"] for row in parts if row["layer"] is not None})
+
+    def order(name: str) -> tuple[bool, int]:
+        return not name.startswith("encoder"), int(name.rpartition(".")[2])
+
+    names = sorted({row["layer"] for row in parts if row["layer"] is not None}, key=order)
     result = []
-    for number in [*numbers, None]:
-        own = [row for row in parts if row["layer"] == number]
+    for name in [*names, None]:
+        own = [row for row in parts if row["layer"] == name]
         result.append(
             {
-                "name": "embedding and head" if number is None else f"layer {number}",
+                "name": name or "embedding, last norm and head",
                 "tensors": sum(row["kl"] for row in own if "shape" in row),
                 "stages": sum(row["kl"] for row in own if "shape" not in row),
             }

@@ -8,7 +8,7 @@ to no part: it is in what all parts cost together, which `quant.report` sets bes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -255,15 +255,20 @@ def chunks(batch: Batch) -> list[Batch]:
     ]
 
 
-def stage_cost(folded: Folded, batch: Batch, real: Array, stage: Stage) -> Score:
-    """Of one stage in integers, against the logits `real` [B, T, V] of the float model."""
+def cost(
+    folded: Folded,
+    batch: Batch,
+    real: Array,
+    stages: Sequence[Stage] = (),
+    tensors: Sequence[Tensor] = (),
+) -> Score:
+    """Of some stages and tensors in integers, against the logits `real` [B, T, V] in float."""
+    chosen = {stage.note: stage for stage in stages}
 
     def note(name: str, value: Array) -> Array:
-        return stage.through(value) if name == stage.note else value
+        return chosen[name].through(value) if name in chosen else value
 
-    return summarise(compare(real, logits(folded, batch, note), batch.targets))
-
-
-def tensor_cost(folded: Folded, batch: Batch, real: Array, tensor: Tensor) -> Score:
-    """Of one tensor in integers."""
-    return summarise(compare(real, logits(tensor.put(folded), batch), batch.targets))
+    for tensor in tensors:
+        folded = tensor.put(folded)
+    changed = logits(folded, batch, note if chosen else None)
+    return summarise(compare(real, changed, batch.targets))

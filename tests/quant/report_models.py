@@ -34,5 +34,7 @@ def held_out(windows: int = 20) -> Batch:
     return Batch(tokens[:, :-1], tokens[:, 1:])
 
 
-def details(folded: Folded, qm: QuantModel) -> dict:
-    return report.details(folded, GoldenModel(qm), SimpleNamespace(validation=held_out()))
+def details(folded: Folded, qm: QuantModel, batch: Batch | None = None) -> dict:
+    """`batch`: what is held out, if not `held_out()`."""
+    task = SimpleNamespace(validation=batch or held_out())
+    return report.details(folded, GoldenModel(qm), task)

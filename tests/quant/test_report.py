@@ -11,12 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from quant import report, sensitivity
+from quant import report, report_page, sensitivity
 from quant.fold import Folded
 from quant.folded import forward
 from quant.golden import GoldenModel
 from quant.qformat import QFormat
 from quant.qmodel import QuantModel
+from quant.random import random_batch
 from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
 from tests.quant.report_models import VOCAB, details, held_out, models
 
@@ -52,14 +53,31 @@ def values_of(folded: Folded, stage: str, tokens: np.ndarray) -> np.ndarray:
     return found[0]
 
 
-@pytest.mark.parametrize("kind", ALL_KINDS[::9] + MORE_KINDS, ids=kind_name)
+ENCODERS = [
+    {"kind": "encoder", "norm": "layernorm", "activation": "gelu"},
+    {"kind": "encoder-decoder", "positions": "sinusoidal"},
+    {"kind": "encoder-decoder", "n_heads": 6, "n_kv_heads": 2, "activation": "swiglu"},
+]
+
+
+@pytest.mark.parametrize("kind", ALL_KINDS[::9] + MORE_KINDS + ENCODERS, ids=kind_name)
 def test_every_stage_and_tensor_has_its_row(kind: dict) -> None:
-    folded, qm = models(small(**kind))
-    result = details(folded, qm)
+    config = small(**kind)
+    folded, qm = models(config)
+    batch = random_batch(config.model, np.random.default_rng(53), 20, VOCAB)
+    if batch.mask is not None:
+        batch = batch._replace(targets=np.where(batch.mask, batch.targets, -1))
+    result = details(folded, qm, batch)
     assert {row["name"] for row in result["stages"]} == set(qm.formats) - {"noise", "token"}
-    count = (len(folded.layers) * (6 + (kind.get("activation") == "swiglu"))) + 2
+    both = config.model.kind == "encoder-decoder"
+    each = 6 + (config.model.activation == "swiglu")
+    count = config.model.n_layers * (each + both * (each + 4)) + 2
     count += folded.embed_pos is not None
     assert len(result["tensors"]) == count
+    for row in result["stages"] + result["tensors"]:
+        assert report_page.describe(row["name"]), row["name"]
+        layer, found, index = row["name"].partition("layers.")
+        assert row["layer"] == (layer + found + index[0] if found else None)
     for rows in (result["stages"], result["tensors"]):
         costs = [row["kl"] for row in rows]
         assert costs == sorted(costs, reverse=True)
@@ -68,6 +86,8 @@ def test_every_stage_and_tensor_has_its_row(kind: dict) -> None:
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     together, parts = result["sample"]["kl"], result["sample"]["kl_of_parts"]
     assert parts / 3 < together < 3 * parts  # nothing large is left out, nothing counted twice
+    for key in ("kl_of_all_stages", "kl_of_all_tensors"):
+        assert 0 < result["sample"][key] < 2 * together
     assert parts == pytest.approx(sum(r["kl"] for r in result["stages"] + result["tensors"]))
 
 
@@ -87,7 +107,7 @@ def test_a_stage_by_hand(tight: tuple[Folded, QuantModel], measured: dict) -> No
     assert (row["low"], row["high"]) == (real.min(), real.max())
     assert row["saturation"] == cut / real.size
     assert row["snr_db"] == pytest.approx(10 * math.log10(signal / noise))
-    assert (row["format"], row["layer"]) == (f"s4.{fmt.frac}", 0)
+    assert (row["format"], row["layer"]) == (f"s4.{fmt.frac}", "layers.0")
 
     def note(stage: str, value: np.ndarray) -> np.ndarray:
         return fmt.decode(fmt.encode(value)) if stage == name else value
@@ -121,7 +141,7 @@ def test_a_format_that_is_too_small_shows(tight: tuple[Folded, QuantModel]) -> N
         seen = report.Seen()
         seen.add(real, stage.through(real), stage.ends, 2.0**-frac / 2)
         logits = sensitivity.logits(folded, batch)
-        found[which is qm] = seen.row(stage), sensitivity.stage_cost(folded, batch, logits, stage)
+        found[which is qm] = seen.row(stage), sensitivity.cost(folded, batch, logits, [stage])
     (good, cheap), (bad, dear) = found[True], found[False]
     assert good["saturation"] < 0.001 < 0.1 < bad["saturation"] < 0.5
     assert good["snr_db"] > 70 > 20 > bad["snr_db"]

@@ -142,9 +142,30 @@ def test_the_page_says_what_the_json_says(result: dict) -> None:
     assert rows["same favourite"][1:] == ["100", "25.00 ± 50.00"]
 
 
-def test_every_name_is_explained(result: dict) -> None:
-    for row in result["stages"] + result["tensors"]:
-        assert report_page.describe(row["name"]), row["name"]
+def test_names_are_explained() -> None:
+    want = {
+        "layers.0.v": "values, kept in the cache",
+        "layers.10.v.weight": "matrix to the values, and its bias",
+        "encoder.layers.1.attn_recip": "sum of the softmax, inverted by a table (encoder)",
+        "layers.0.cross_scores": "query times key, in octaves (cross-attention)",
+        "layers.0.cross_o.weight": "matrix out of attention, and its bias (cross-attention)",
+        "embed_tok": "table of tokens",
+        "something": "",
+    }
+    assert {name: report_page.describe(name) for name in want} == want
+
+
+def test_layers_come_in_the_order_of_execution() -> None:
+    rows = [
+        {"layer": layer, "kl": 2.0**power} | shape
+        for power, layer in enumerate(["layers.10", "layers.2", None, "encoder.layers.3"])
+        for shape in ({}, {"shape": [1, 1]}, {"shape": [2, 2]})
+    ]
+    names = ["encoder.layers.3", "layers.2", "layers.10", "embedding, last norm and head"]
+    want = [
+        {"name": n, "stages": s, "tensors": 2 * s} for n, s in zip(names, (8, 2, 1, 4), strict=True)
+    ]
+    assert report_page.layers(rows) == want
 
 
 def test_float_ptq_and_qat_side_by_side(result: dict) -> None:
