@@ -209,7 +209,7 @@ def _attention(
             mix = p.swapaxes(-1, -2).astype(exact.DOUBLE) @ values[..., :hi, :]
         mixed[:, lo:hi] = mix.reshape(b, gm.n_heads, -1, gm.d_head).swapaxes(1, 2)
     recip = exact.scalar(sums.reshape(b * t, -1), gm.tables["recip"], 1)  # [N, H]
-    out = block.out(mixed.reshape(b * t, gm.n_heads, -1), recip.factor[..., None])
+    out = block.out(mixed.reshape(b * t, gm.n_heads, -1), recip.factor[..., None], recip.least)
     out = out.reshape(b * t, -1)
     record.scalar("attn_recip", recip)
     record("attn_out", out)

@@ -46,6 +46,11 @@ class Scalar(NamedTuple):
     factor: Array
     largest: int  # of the sums that they were made from
 
+    @property
+    def least(self) -> float:
+        """The least factor."""
+        return float(self.factor.min(initial=np.inf))
+
     def pairs(self) -> Array:
         """(r, k) as the trace has them: int64 [..., 2]."""
         return np.stack([whole(self.mantissa), self.k], axis=-1, dtype=np.int64)

@@ -48,6 +48,7 @@ class Block:
         self.out = step.cached(
             layer.out_shift, layer.out_exponent, out_bits, out.acc_max, out.k_max
         )
+        self.row_out = self.out.of_shape((qm.config["n_heads"], qm.d_head))
         self.hidden_bits = qm.formats[prefix + "ffn_hidden"].bits
         active, bump = layer.gate or layer.up, qm.tables["bump"]
         self.top = ops.limit(active.out_bits)
@@ -207,8 +208,10 @@ class GoldenModel:
         scores = block.scores(keys.dots(q, count))  # [H, t+1]
         probs = self.probs(scores)  # [H, t+1]
         recip = self._recip_scalars(np.add.reduce(probs, axis=1))
-        factors = np.array([[_factor(pair)] for pair in recip])  # [H, 1]
-        out = block.out(values.mix(probs), factors).reshape(-1)  # [D]
+        factors = [[_factor(pair)] for pair in recip]  # [H, 1]
+        out = block.row_out(values.mix(probs), np.array(factors), min(factors)[0]).reshape(
+            -1
+        )  # [D]
         mid = self.add_residual(x, block.o(out))  # [D]
         after = mid if block.layer.cross is None else self._cross(state, index, mid, record)
         ffn_norm = self._norm_scalar(after, self.qm.eps_int)
@@ -266,10 +269,11 @@ class GoldenModel:
 
     def _sample(self, state: State, logits: Array, record: Trace) -> None:
         """Choose the next token from logits [V]; advances the generator unless greedy."""
-        noise = np.zeros_like(logits)
         if state.temperature:
             noise, state.random = self.noise.draw(state.random, state.temperature)
-        token = ops.argmax(logits + noise)
+            token = ops.argmax(logits + noise)
+        else:
+            noise, token = np.zeros(len(logits), np.int64), ops.argmax(logits)
         record |= {"logits": logits, "noise": noise, "token": np.array(token)}
 
     def generate(

@@ -53,7 +53,7 @@ class Step:
 
     def __call__(self, x: Array, factor: float = ONE) -> Array:
         """Whole float64 [in] -> [out], all steps in one."""
-        return self.row_tail(self.weight.dot(x), factor)
+        return self.row_tail(self.weight.dot(x), factor, factor)
 
     def split(self, z: Array) -> list[Array]:
         """What `__call__` returned, for each step."""
@@ -81,7 +81,9 @@ class Part:
             acc = x.astype(SINGLE, copy=False) @ self.single
         else:
             acc = x.astype(DOUBLE, copy=False) @ self.double
-        return self.tail(acc) if scalar is None else self.tail(acc, scalar.factor[:, None])
+        if scalar is None:
+            return self.tail(acc)
+        return self.tail(acc, scalar.factor[:, None], scalar.least)
 
     def is_single(self, sum_squares: int | None) -> bool:
         """Whether float32 holds all sums: by the bound for any input, or by that for inputs with

@@ -17,6 +17,7 @@ What is exact is worked out from the accumulator's bound and the biases, in inte
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -24,7 +25,7 @@ from typing import Self
 import numpy as np
 
 from quant import ops
-from quant.exact import DOUBLE, EXACT_MAX, Array, carrier
+from quant.exact import DOUBLE, EXACT_MAX, SINGLE, SINGLE_MAX, Array, Carrier, carrier
 
 PRE = ops.limit(ops.PRE_BITS)
 PRODUCT_MAX = (PRE + 1) << ops.MANT_BITS  # of a reduced accumulator and a mantissa
@@ -59,54 +60,86 @@ def start_max(shift: int, acc_max: int) -> int:
 
 class Tail:
     """What both forms have. Constants are arrays [out], which suits one row (NumPy applies them
-    faster than scalars); `for_rows` has scalars where all channels agree, which suits many.
+    faster than scalars); `for_rows` has scalars where all channels agree, which suits many, and
+    arrays of the type that the accumulators have.
 
     bound: on the accumulators plus what is added to them, in the unit in which they must be exact.
     """
 
     bound: int
-    is_deep: bool = False
     prescale: Array  # [out]
     offset: Array | float
     low: Array | float
     high: Array | float
     constants: tuple[str, ...] = ("offset", "low", "high")
+    row_kind: Carrier = DOUBLE
+    is_for_rows: bool = False
 
-    def __call__(self, acc: Array, factor: Array | float = ONE) -> Array:
+    def __call__(self, acc: Array, factor: Array | float = ONE, least: float = 0.0) -> Array:
+        """Whole [..., out] of acc [..., out], which is overwritten; factor: a float or [..., 1], no
+        element less than `least`."""
         raise NotImplementedError
+
+    def clip(self, x: Array, low: Array | float, high: Array | float) -> Array:
+        """In place. For a row the two halves cost less than a clip, for many rows more."""
+        if self.is_for_rows:
+            return x.clip(low, high, out=x)
+        np.minimum(x, high, out=x)
+        return np.maximum(x, low, out=x)
 
     def for_rows(self) -> Self:
         """The same for many rows at once."""
         other = copy.copy(self)
+        other.is_for_rows = True
         for name in self.constants:
             values = getattr(self, name)
-            if (values == values[0]).all():
-                setattr(other, name, float(values[0]))
+            is_one = (values == values[0]).all()
+            setattr(other, name, float(values[0]) if is_one else values.astype(self.row_kind))
+        return other
+
+    def of_shape(self, shape: tuple[int, ...]) -> Self:
+        """The same for single rows of this shape; the tail has one channel."""
+        other = copy.copy(self)
+        other.is_for_rows = False
+        for name in self.constants:
+            setattr(other, name, np.full(shape, getattr(self, name)))
         return other
 
 
 class Scaled(Tail):
     """The tail with a scalar whose k is at most `k_max`; or without one, when `factor` is 2^15."""
 
-    constants = ("offset", "low", "high", "unit", "half", "pre", "minus_pre")
+    constants = ("offset", "low", "high", "half", "pre", "minus_pre")
+    unit: Array | float
 
     def __init__(self, channels: Sequence[Channel], exponent: int, k_max: int) -> None:
         self.bound = max(c.start_max for c in channels)
         self.prescale = _floats(2.0**-c.shift for c in channels)
         self.offset = _floats(c.bias * 2.0**-ops.GUARD_BITS for c in channels)
         self.low, self.high = _floats(c.low for c in channels), _floats(c.high for c in channels)
-        self.unit = np.full(len(channels), 2.0 ** -(exponent + ops.GUARD_BITS))
+        self.unit = 2.0 ** -(exponent + ops.GUARD_BITS)
         self.half = np.full(len(channels), 0.5)
         self.pre = np.full(len(channels), float(PRE))
         self.minus_pre = -self.pre
-        widest = max(abs(c.bias) for c in channels)
-        self.is_deep = PRODUCT_MAX + (widest << max(exponent + k_max, 0)) >= EXACT_MAX
+        widest = max(abs(c.bias) for c in channels) << max(exponent + k_max, 0)
+        self.is_deep = PRODUCT_MAX + widest >= EXACT_MAX
+        largest = max((c.start_max >> c.places) + 1 for c in channels)  # |a| before its clip
+        fits = (largest << ops.MANT_BITS) + widest < EXACT_MAX
+        self.enough = self._enough() if fits and not self.is_deep else math.inf
 
-    def __call__(self, acc: Array, factor: Array | float = ONE) -> Array:
-        """acc [..., out], overwritten; factor a float, or [..., 1]. Whole float64 [..., out]."""
+    def _enough(self) -> float:
+        """A factor from which on the clip of `a` changes nothing: all that it cuts is beyond the
+        ends of the output anyway. (The margin is for the rounding of this line.)"""
+        reach = np.maximum(self.high - self.offset, self.offset - self.low).max()
+        return float(reach / (PRE * self.unit) * (1 + 2.0**-40))
+
+    def __call__(self, acc: Array, factor: Array | float = ONE, least: float = 0.0) -> Array:
         acc += self.half
-        np.floor(acc, out=acc)
-        z = _clip(acc, self.minus_pre, self.pre).astype(DOUBLE, copy=False)
+        z = np.floor(acc, out=acc)
+        if least < self.enough:
+            z = self.clip(z, self.minus_pre, self.pre)
+        if z.dtype != DOUBLE:
+            z = z.astype(DOUBLE)
         z *= factor * self.unit
         if self.is_deep:  # one double does not hold product and bias: round before adding
             z *= 2.0**ops.GUARD_BITS
@@ -114,7 +147,7 @@ class Scaled(Tail):
             z *= 2.0**-ops.GUARD_BITS
         z += self.offset
         np.floor(z, out=z)
-        return _clip(z, self.low, self.high)
+        return self.clip(z, self.low, self.high)
 
 
 class Merged(Tail):
@@ -127,16 +160,16 @@ class Merged(Tail):
         carried = [c.bias << drop >> ops.GUARD_BITS for c in channels]  # in units of `a`
         both = list(zip(channels, carried, strict=True))
         self.bound = max(c.start_max + (abs(extra) << c.places) for c, extra in both)
+        self.row_kind = SINGLE if self.bound < SINGLE_MAX else DOUBLE
         self.prescale = _floats(2.0 ** -(c.shift + drop) for c in channels)
         self.offset = _floats((extra + 0.5) * 2.0**-drop for extra in carried)
         ends = [_ends(c, (extra - PRE) >> drop, (extra + PRE) >> drop) for c, extra in both]
         self.low, self.high = np.array(ends, DOUBLE).T.copy()
 
-    def __call__(self, acc: Array, factor: Array | float = ONE) -> Array:
-        """acc [..., out], overwritten and returned, whole; there is no factor but 2^15."""
+    def __call__(self, acc: Array, factor: Array | float = ONE, least: float = 0.0) -> Array:
         acc += self.offset
         np.floor(acc, out=acc)
-        return _clip(acc, self.low, self.high)
+        return self.clip(acc, self.low, self.high)
 
 
 def tail(channels: Sequence[Channel], exponent: int, k_max: int | None = None) -> Tail:
@@ -154,7 +187,12 @@ def beside(tails: Sequence[Tail]) -> Tail:
     """One tail for steps side by side, all of one form."""
     other = copy.copy(tails[0])
     other.bound = max(tail.bound for tail in tails)
-    other.is_deep = any(tail.is_deep for tail in tails)
+    scaled = [tail for tail in tails if isinstance(tail, Scaled)]
+    if isinstance(other, Scaled):
+        other.is_deep = any(tail.is_deep for tail in scaled)
+        other.enough = max(tail.enough for tail in scaled)
+        if any(tail.unit != other.unit for tail in scaled):
+            other.unit = np.concatenate([np.full(len(t.prescale), t.unit) for t in scaled])
     for name in ("prescale", *other.constants):
         setattr(other, name, np.concatenate([getattr(tail, name) for tail in tails]))
     return other
@@ -168,11 +206,3 @@ def _ends(channel: Channel, low: int, high: int) -> tuple[int, int]:
     """Two clips, the first to low..high, as one."""
     a, b = channel.low, channel.high
     return min(max(low, a), b), max(min(high, b), a)
-
-
-def _clip(x: Array, low: Array | float, high: Array | float) -> Array:
-    """In place. For a row the two halves cost less than np.clip, for many rows more."""
-    if x.ndim > 1:
-        return np.clip(x, low, high, out=x)
-    np.minimum(x, high, out=x)
-    return np.maximum(x, low, out=x)

@@ -41,10 +41,12 @@ def same_tail(finish: Tail, channels: list[Channel], exponent: int, scaled: bool
     kinds = [exact.DOUBLE] + [exact.SINGLE] * (finish.bound < exact.SINGLE_MAX)
     for kind in kinds:
         start = (acc * finish.prescale).astype(kind)
-        got = finish.for_rows()(start.copy(), factor)
-        assert np.array_equal(got, want), (kind, exponent)
+        for least in (0.0, float(factor.min())):
+            got = finish.for_rows()(start.copy(), factor, least)
+            assert np.array_equal(got, want), (kind, exponent)
         for i in range(0, rows, 7):
-            assert np.array_equal(finish(start[i].copy(), float(factor[i, 0])), want[i])
+            one = float(factor[i, 0])
+            assert np.array_equal(finish(start[i].copy(), one, one), want[i])
 
 
 def some_channels(rng: np.random.Generator, acc_bits: int, bias_bits: int) -> list[Channel]:
@@ -120,6 +122,32 @@ def test_a_bias_too_far_from_the_product() -> None:
     assert finish(acc.copy(), factor).tolist() == [want.tolist()]
     finish.is_deep = False
     assert finish(acc.copy(), factor).tolist() != [want.tolist()]
+
+
+@pytest.mark.parametrize("acc_bits", [24, 47])
+def test_when_the_first_clip_is_left_out(acc_bits: int) -> None:
+    """From the factor on where both ends of `a` are beyond both ends of the output."""
+    channels = [Channel(2, 8, 2**acc_bits - 1, -2047, 2047), Channel(2, 90, 9, 0, 2047)]
+    finish = Scaled(channels, 9, 18)
+    if acc_bits == 47:
+        assert finish.enough == np.inf  # without the clip the product is too wide
+        return
+    acc = np.array([2**acc_bits - 1, 1 - 2**acc_bits, 2**19, 2**19 - 5, -(2**19), 77777])
+    acc = np.stack([acc, np.arange(6)], axis=1)
+    exact_factor = finish.enough / (1 + 2.0**-40)
+    for m, skipped in ((int(exact_factor) - 1, False), (int(exact_factor) + 1, True)):
+        want = [
+            np.clip(ops.requantize(acc[:, i], c.shift, m, 9, c.bias, 12), c.low, c.high)
+            for i, c in enumerate(channels)
+        ]
+        assert (m >= finish.enough) == skipped
+        start = acc * finish.prescale
+        assert np.array_equal(finish(start.copy(), float(m), float(m)), np.stack(want, axis=1))
+    m = 100
+    want = [ops.requantize(acc[:, 0], 2, m, 9, 8, 12)]
+    assert np.array_equal(finish(acc * finish.prescale, float(m), float(m))[:, 0], want[0])
+    finish.enough = 0.0
+    assert not np.array_equal(finish(acc * finish.prescale, float(m), float(m))[:, 0], want[0])
 
 
 def test_a_tail_that_is_wrong_is_found() -> None:
