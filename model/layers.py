@@ -1,7 +1,8 @@
 """Layers as pairs of pure functions: `x_forward(...) -> (y, cache)`, `x_backward(dy, cache)`.
 
-A backward returns `(dx, grads...)` in the order of the forward's arguments. Arrays are any float
-dtype (float32 in use, float64 in the gradient tests). Rows: N = B*T positions; D: features.
+A backward returns `(dx, grads...)` in the order of the forward's arguments, and may use its cache
+up. Arrays are any float dtype (float32 in use, float64 in the gradient tests). Rows: N = B*T
+positions; D: features.
 Sums over features go through BLAS (`x @ ones`) or einsum, which beat `np.sum` on short rows.
 """
 
@@ -112,15 +113,17 @@ def gelu_forward(x: Array) -> tuple[Array, tuple]:
     slope *= 6
     slope -= 4 * _GELU_A  # 2 inner'(x)
     slope *= y
-    slope *= 1 - half
+    half *= np.subtract(1, slope, out=slope)  # h + s (1 - h) = s + h (1 - s), without a copy
+    np.subtract(1, slope, out=slope)
     slope += half
     return y, (slope,)
 
 
 def gelu_backward(dy: Array, cache: tuple) -> Array:
-    """dx = dy times the slope."""
+    """dx = dy times the slope, in the slope's place."""
     (slope,) = cache
-    return dy * slope
+    slope *= dy
+    return slope
 
 
 def silu_forward(x: Array) -> tuple[Array, tuple]:
@@ -215,12 +218,12 @@ def cross_entropy_forward(
 
 
 def cross_entropy_backward(cache: tuple) -> Array:
-    """dlogits (N, V) of the mean loss."""
-    probs, total, targets, rows, smoothing = cache
-    scale = (targets >= 0).astype(probs.dtype) / max(rows.size, 1)  # (N,)
-    dlogits = probs * (scale / total)[:, None]
+    """dlogits (N, V) of the mean loss, in the place of the probabilities."""
+    dlogits, total, targets, rows, smoothing = cache
+    scale = (targets >= 0).astype(dlogits.dtype) / max(rows.size, 1)  # (N,)
+    dlogits *= (scale / total)[:, None]
     if smoothing:
-        dlogits -= (scale * scale.dtype.type(smoothing / probs.shape[1]))[:, None]
+        dlogits -= (scale * scale.dtype.type(smoothing / dlogits.shape[1]))[:, None]
         scale *= scale.dtype.type(1 - smoothing)
     dlogits[rows, targets[rows]] -= scale[rows]
     return dlogits

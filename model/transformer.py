@@ -96,7 +96,7 @@ def forward_cached(
     x, decoder = _stack_forward(params, "", tokens, config, capture, mask, rng, memory, hidden)
     logits = x @ head_weight(params).T  # (N, V)
     decoder[0].note("logits", logits)
-    return logits.reshape(*tokens.shape, -1), (encoder, decoder, x)
+    return logits.reshape(*tokens.shape, -1), (encoder, decoder, [x])
 
 
 def encode(
@@ -143,7 +143,7 @@ def _stack_forward(
     _check_tokens(tokens, config.context, len(params["embed.weight"]))
     length = tokens.shape[1]
     x = params["embed.weight"][tokens.reshape(-1)]  # (N, D)
-    table, turn, drop, norm = position_table(params, config), None, None, None
+    table, turn, drop = position_table(params, config), None, None
     if table is not None:
         x.reshape(*tokens.shape, -1)[...] += table[:length]
     else:
@@ -154,14 +154,15 @@ def _stack_forward(
     if rng is not None:
         x, drop = layers.dropout_forward(x, config.dropout, rng)
     stream.note(prefix + "embed", x)
-    caches = []
+    caches: list[Any] = []
     for layer in range(config.n_layers):
-        x, cache = layer_forward(params, f"{prefix}layers.{layer}.", x, stream)
-        caches.append(cache)
+        x, layer_caches = layer_forward(params, f"{prefix}layers.{layer}.", x, stream)
+        caches.append(layer_caches)
     if config.norm_position == "pre":
         x, norm = norm_forward(params, prefix + "final_norm", x, config)
+        caches.append(norm)
         stream.note(prefix + "final_norm", x)
-    return x, (stream, tokens, drop, caches, norm)
+    return x, (stream, tokens, drop, caches)
 
 
 def _check_tokens(tokens: Array, context: int, vocab_size: int) -> None:
@@ -211,10 +212,11 @@ def backward(
     params: Params, dlogits: Array, cache: Cache, config: ModelConfig, grads: Params
 ) -> None:
     """Gradients of all parameters from dlogits (N, V) and the cache of `forward_cached`, which
-    serves once: it is emptied on the way."""
-    encoder, decoder, x = cache
-    dhead = dlogits.T @ x  # (V, D)
+    serves once: it is emptied on the way, so that memory is free for what comes after."""
+    encoder, decoder, head = cache
+    dhead = dlogits.T @ head.pop()  # (V, D)
     dx = dlogits @ head_weight(params)  # (N, D)
+    del dlogits
     dmemory = None if encoder is None else np.zeros_like(decoder[0].memory)
     _stack_backward(grads, "", dx, decoder, config, dmemory)
     if dmemory is not None:
@@ -235,9 +237,9 @@ def _stack_backward(
 ) -> None:
     """dx: (N, D), gradient of the stack's output. The decoder ("") writes the gradients of the
     tables, the encoder, after it, adds to them."""
-    stream, tokens, drop, caches, norm = cache
-    if norm is not None:
-        dx = norm_backward(grads, prefix + "final_norm", dx, norm, config)
+    stream, tokens, drop, caches = cache
+    if config.norm_position == "pre":
+        dx = norm_backward(grads, prefix + "final_norm", dx, caches.pop(), config)
     for layer in reversed(range(config.n_layers)):
         dx = layer_backward(grads, f"{prefix}layers.{layer}.", dx, caches.pop(), stream, dmemory)
     if drop is not None:
