@@ -22,7 +22,7 @@ from quant.sensitivity import Stage, Tensor, cost
 
 TOKENS = 8192  # of the sample, at most
 LOGITS = 1 << 24  # tokens times vocabulary, at most
-WORK = 1 << 39  # multiplications that the measurement may cost, about
+WORK = 1 << 38  # multiplications that the measurement may cost, about
 BINS = 64
 KEPT = 1 << 15  # values per stage and chunk from which histograms are drawn
 VIEW = 2.0  # a histogram goes beyond the values to the format's end, but not further than so often

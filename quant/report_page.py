@@ -34,7 +34,7 @@ PARTS = {  # the last part of a name: what it is
     "ffn_up": "what the gate lets through",
     "ffn_hidden": "hidden layer of the FFN, activated",
     "ffn_residual": "residual stream after the FFN",
-    "final_norm": "1/rms of what the head reads, from a table",
+    "final_norm": "1/rms of the last residual, from a table",
     "logits": "scores of all next tokens",
     "q.weight": "matrix to the queries, and its bias",
     "k.weight": "matrix to the keys, and its bias",
@@ -89,7 +89,7 @@ def significant(value: float | None, digits: int = 3) -> str:
     if value == 0 or 1e-3 <= abs(value) < 10**digits:
         text = f"{value:.{digits}g}"
     elif 10**digits <= abs(value) < 1e6:
-        text = f"{value:.0f}"
+        text = f"{value:,.0f}"
     else:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         text = f"{mantissa}·10{str(int(exponent)).translate(SUPERSCRIPT)}"

@@ -79,7 +79,11 @@ def result(made: tuple[dict, QuantModel]) -> dict:
 
 def number(text: str) -> float:
     """The value of a number as the page writes it."""
-    text = text.replace("−", "-").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    text = (
+        text.replace("−", "-")
+        .replace(",", "")
+        .translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+    )
     return float(text.replace("·10", "e"))
 
 
@@ -192,7 +196,7 @@ def test_a_histogram_is_drawn_to_scale() -> None:
 def test_numbers_are_short() -> None:
     want = {
         1234567.0: "1.23·10⁶",
-        12345.6: "12346",
+        12345.6: "12,346",
         999.4: "999",
         -0.5: "−0.5",
         0.0: "0",
