@@ -12,7 +12,8 @@ from quant.attention import check_mask
 from quant.qmodel import Attention
 
 if TYPE_CHECKING:
-    from quant.golden import Block, GoldenModel, Trace
+    from quant.block import Block
+    from quant.golden import GoldenModel, Trace
 
 CHUNK_TOKENS = 384  # sequences processed together, so that temporaries stay in the CPU cache
 QUERIES = 32  # of a block in the attention

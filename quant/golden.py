@@ -17,61 +17,20 @@ from typing import Any
 import numpy as np
 
 from configs.cli import UserError
-from quant import attention, batch, exact, ops, step
-from quant.qmodel import Layer, QuantModel, StepInfo
+from quant import attention, batch, exact, ops
+from quant.block import Block
+from quant.qmodel import QuantModel
 from quant.sampler import NoiseSource
 from quant.step import Step
-from quant.tail import Tail, start_max
+from quant.tail import Tail
 
 Array = np.ndarray
 Trace = dict[str, Array]
-About = dict[str, StepInfo]
 
 
 def _factor(scalar: tuple[int, int]) -> float:
     """r * 2^-k."""
     return math.ldexp(scalar[0], -scalar[1])
-
-
-class Block:
-    """One layer made ready."""
-
-    def __init__(self, qm: QuantModel, layer: Layer, prefix: str, about: About) -> None:
-        """prefix: "layers.0."; about: the matrix steps by name."""
-        q, out, scores = (about[prefix + name] for name in ("q", "attn_out", "attn_scores"))
-        self.layer, self.d_head = layer, qm.d_head
-        self.qkv = Step([layer.q, layer.k, layer.v], q.x_max, q.k_max)
-        self.o = Step([layer.o], about[prefix + "attn_residual"].x_max)
-        self.down = Step([layer.down], about[prefix + "ffn_residual"].x_max)
-        self.scores = step.cached(layer.scores_shift, layer.scores_exponent, 16, scores.acc_max)
-        out_bits = qm.formats[prefix + "attn_out"].bits
-        self.out = step.cached(
-            layer.out_shift, layer.out_exponent, out_bits, out.acc_max, out.k_max
-        )
-        self.row_out = self.out.of_shape((qm.config["n_heads"], qm.d_head))
-        self.hidden_bits = qm.formats[prefix + "ffn_hidden"].bits
-        active, bump = layer.gate or layer.up, qm.tables["bump"]
-        self.top = ops.limit(active.out_bits)
-        codes = np.arange(-self.top, self.top + 1)
-        values = ops.relu(codes) if bump is None else ops.gelu(codes, bump, qm.bump_shift)
-        self.activation = exact.real(values)  # of each code
-        self.is_relu = bump is None and layer.gate is None
-        up = [layer.up] if layer.gate is None else [layer.gate, layer.up]
-        self.up = Step(up, q.x_max, q.k_max, low=0 if self.is_relu else None)
-
-    def mix_bound(self, total: int) -> int:
-        """Bound on the sums of values for probabilities that add up to `total`."""
-        return start_max(self.layer.out_shift, total * ops.limit(self.layer.v.out_bits))
-
-    def hidden(self, z: list[Array]) -> dict[str, Array]:
-        """Stages from the up-step's output, of SwiGLU gate and up [..., F], to ffn_hidden."""
-        if self.is_relu:  # it was the lower end of the saturation
-            return {"ffn_hidden": z[0]}
-        active = self.activation.take(z[0].astype(np.intp) + self.top)
-        if self.layer.gate is None:
-            return {"ffn_hidden": active}
-        hidden = exact.gated(active, z[1], self.layer.hidden_shift, self.hidden_bits)
-        return {"ffn_gate": active, "ffn_up": z[1], "ffn_hidden": hidden}
 
 
 @dataclass
@@ -105,6 +64,7 @@ class GoldenModel:
         self.exp2 = exact.real(ops.exp2_negative(np.arange(reach), tables["exp2"]))
         self.noise = NoiseSource(tables["gumbel"], qm.vocab_size)
         self.residual_max = float(ops.limit(qm.residual_bits))
+        exact.carrier(qm.config["d_model"] * int(self.residual_max) ** 2 + qm.eps_int)
         self.residual_top = np.full(qm.config["d_model"], self.residual_max)
         self.residual_bottom = -self.residual_top
         self.exp2_rows = self.exp2.astype(
@@ -209,9 +169,8 @@ class GoldenModel:
         probs = self.probs(scores)  # [H, t+1]
         recip = self._recip_scalars(np.add.reduce(probs, axis=1))
         factors = [[_factor(pair)] for pair in recip]  # [H, 1]
-        out = block.row_out(values.mix(probs), np.array(factors), min(factors)[0]).reshape(
-            -1
-        )  # [D]
+        heads = block.row_out(values.mix(probs), np.array(factors), min(factors)[0])
+        out = heads.reshape(-1)  # [D]
         mid = self.add_residual(x, block.o(out))  # [D]
         after = mid if block.layer.cross is None else self._cross(state, index, mid, record)
         ffn_norm = self._norm_scalar(after, self.qm.eps_int)
