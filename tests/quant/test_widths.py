@@ -9,6 +9,7 @@ import pytest
 
 from configs import schema, stages, widths
 from configs.schema import ConfigError, parse
+from quant.random import random_model
 from tests.quant.helpers import small
 
 MIXED = {"layers.*.weight": 4, "layers.0.*": 8, "layers.1.k": 5, "layers.1.up.weight": 2}
@@ -48,6 +49,27 @@ def test_overrides_without_a_meaning(bits: dict, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as error:
         parse("mine", {"model": {"activation": "gelu"}, "quant": {"bits": bits}})
     assert "\n" not in str(error.value)
+
+
+def test_every_matrix_and_width_of_an_encoder_decoder_has_a_name() -> None:
+    bits = {"encoder.*.v": 6, "*cross_k": 5, "*.cross_o.weight": 4, "layers.*.gate.weight": 3}
+    config = small({"bits": bits}, kind="encoder-decoder", activation="swiglu")
+    qm = random_model(config, 1, 11)
+    linears = [
+        (p + n, linear) for p, layer in qm.named_layers() for n, linear in layer.linears().items()
+    ]
+    names = widths.names(config.model)
+    assert {n for n in names if n.endswith(".weight")} == {
+        *(f"{name}.weight" for name, _ in linears),
+        "head.weight",
+    }
+    for name, linear in linears:
+        assert linear.weight_bits == widths.width(config.quant, f"{name}.weight"), name
+    for name in names:
+        if not name.endswith(".weight"):
+            assert qm.formats[name].bits == widths.width(config.quant, name), name
+    assert qm.formats["encoder.layers.1.v"].bits == 6 != qm.formats["layers.1.v"].bits
+    assert qm.formats["layers.0.cross_k"].bits == 5
 
 
 def test_relu_hidden_layers_may_differ() -> None:
