@@ -178,7 +178,7 @@ class QuantConfig(Section):
     LATER = ("residual_bits", "bits", "calibration", "percentile")
     weight_bits: int = Field(8, ge=2, le=8, description="2: ternary")
     act_bits: int = Field(12, ge=8, le=16)
-    kv_bits: int = Field(12, ge=4, le=16)
+    kv_bits: int = Field(10, ge=4, le=16)
     residual_bits: int = Field(16, ge=12, le=16)
     score_frac_bits: int = Field(5, ge=2, le=8)
     prob_bits: int = Field(12, ge=6, le=15)
