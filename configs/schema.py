@@ -175,10 +175,10 @@ class TrainConfig(Section):
 class QuantConfig(Section):
     """Number formats of the integer model; `docs/numerics.md` is the specification."""
 
-    LATER = ("residual_bits", "bits")
+    LATER = ("residual_bits", "bits", "calibration", "percentile")
     weight_bits: int = Field(8, ge=2, le=8, description="2: ternary")
     act_bits: int = Field(12, ge=8, le=16)
-    kv_bits: int = Field(8, ge=4, le=16)
+    kv_bits: int = Field(10, ge=4, le=16)
     residual_bits: int = Field(16, ge=12, le=16)
     score_frac_bits: int = Field(5, ge=2, le=8)
     prob_bits: int = Field(12, ge=6, le=15)
@@ -186,6 +186,12 @@ class QuantConfig(Section):
         {}, description="overrides by name (configs/widths.py), * for any part; the last one wins"
     )
     calibration_windows: int = Field(64, ge=1)
+    calibration: Literal["mse", "absmax", "percentile"] = Field(
+        "mse", description="ranges: of least squared error, of the largest value, of percentile"
+    )
+    percentile: float = Field(
+        99.99, gt=50, le=100, description="of magnitudes that are not clipped"
+    )
 
 
 class HardwareConfig(Section):

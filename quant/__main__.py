@@ -17,9 +17,13 @@ def main() -> None:
     parser.add_argument(
         "--text", help="the text that the model was trained on, if not the config's"
     )
-    config = cli.load_config(parser.parse_args())
+    parser.add_argument(
+        "--calibration-text", metavar="FILE", help="choose formats on this text instead"
+    )
+    args = parser.parse_args()
+    config = cli.load_config(args)
     trained, task = pipeline.load_trained(config)
-    folded, stats = pipeline.prepare(config, trained, task)
+    folded, stats = pipeline.prepare(config, trained, task, args.calibration_text)
     qm = pipeline.build(config, trained, task, folded, stats)
     result = pipeline.report(config, trained, task, folded, qm)
     folder = config.build_dir / "quant"

@@ -32,6 +32,7 @@ class Statistics:
     """
 
     def __init__(self) -> None:
+        self.windows = 0
         self.absmax: dict[str, float] = {}
         self._samples: dict[str, list[Array]] = {}
         self._low: dict[str, Array] = {}
@@ -65,6 +66,10 @@ class Statistics:
         """[in, in] mean of x x^T over rows x of a stage that a matrix reads."""
         return self._gram[stage] / self._rows[stage]
 
+    def percentile(self, stage: str, share: float) -> float:
+        """The magnitude that `share` percent of the values do not exceed."""
+        return float(np.percentile(np.abs(self.sample(stage)), share))
+
     def sample(self, stage: str) -> Array:
         """Values of a stage, one dimension."""
         return np.concatenate(self._samples[stage])
@@ -76,6 +81,7 @@ def collect(folded: Folded, windows: Array | Batch) -> Statistics:
     if batch.tokens.size == 0:
         raise UserError("no calibration text: set quant.calibration_windows to 1 or more")
     statistics = Statistics()
+    statistics.windows = len(batch.tokens)
     for start in range(0, len(batch.tokens), CHUNK):
         part = Batch._make(None if a is None else a[start : start + CHUNK] for a in batch)
         forward(folded, part.tokens, statistics.note, **part.inputs)
@@ -138,7 +144,26 @@ def _activation(stats: Statistics, quant: QuantConfig, stage: str) -> QFormat:
     absmax = stats.absmax[stage]
     if stage.endswith((".q", ".k", ".v")):
         absmax = max(absmax, stats.absmax[stage + ".z"])
-    return QFormat(bits, best_frac(stats.sample(stage), absmax, bits))
+    if quant.calibration == "mse":
+        return QFormat(bits, best_frac(stats.sample(stage), absmax, bits))
+    if quant.calibration == "percentile":
+        absmax = stats.percentile(stage, quant.percentile)
+    return QFormat(bits, covering_frac(absmax, bits))
+
+
+def record(stats: Statistics, quant: QuantConfig, formats: dict[str, QFormat]) -> dict:
+    """What was seen of each stage, and what was made of it: travels with the artefact."""
+    stages = {
+        stage: {
+            "absmax": stats.absmax[stage],
+            "percentile": stats.percentile(stage, quant.percentile),
+            "frac": fmt.frac,
+        }
+        for stage, fmt in formats.items()
+        if stage in stats.absmax and fmt != MANTISSA
+    }
+    method = {"method": quant.calibration, "percentile": quant.percentile}
+    return {**method, "windows": stats.windows, "stages": stages}
 
 
 def _cross_formats(
@@ -175,8 +200,8 @@ def _share_bump(formats: dict[str, QFormat], folded: Folded, stats: Statistics) 
     names = [name + stage for name, _ in folded.named_layers()]
     fracs = [formats[name].frac for name in names]
     bits = formats[names[0]].bits
-    reach = min(tables.BUMPS[activation].reach, max(stats.absmax[f"{n}.z"] for n in names))
-    fracs.append(covering_frac(reach, bits))
+    end = tables.BUMPS[activation].reach * ops.limit(bits) / 2 ** (bits - 1)  # a format's end
+    fracs.append(covering_frac(min(end, max(stats.absmax[f"{n}.z"] for n in names)), bits))
     formats |= dict.fromkeys(names, QFormat(bits, min(fracs)))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from configs import files
 from configs.cli import UserError
 from configs.schema import Config, ModelConfig
@@ -19,6 +21,7 @@ from quant.quantize import format_rows, quantize
 from quant.report import details
 from quant.score import exact_answers, score
 from quant.smooth import smooth
+from quant.turn import turned
 
 
 def check_supported(model: ModelConfig) -> None:
@@ -53,13 +56,37 @@ def load_trained(config: Config) -> tuple[Checkpoint, tasks.Task]:
     return trained, task
 
 
-def prepare(config: Config, trained: Checkpoint, task: tasks.Task) -> tuple[Folded, Statistics]:
-    """The float model as the integers compute it, and what its stages hold on training text."""
-    rng = runs.generator(config.train.seed, runs.CALIBRATION)
-    windows = task.calibration(config.quant.calibration_windows, rng)
-    folded = fold(trained.params, trained.config)
+def prepare(
+    config: Config, trained: Checkpoint, task: tasks.Task, text: str | None = None
+) -> tuple[Folded, Statistics]:
+    """The float model as the integers compute it, and what its stages hold on training text.
+
+    `text`: path of another text to calibrate on.
+    """
+    count = config.quant.calibration_windows
+    if text is None:
+        windows = task.calibration(count, runs.generator(config.train.seed, runs.CALIBRATION))
+    else:
+        windows = windows_of(text, trained, task, count)
+    folded = turned(fold(trained.params, trained.config))
     folded = smooth(folded, calibrate.collect(folded, windows))
     return folded, calibrate.collect(folded, windows)
+
+
+def windows_of(path: str, trained: Checkpoint, task: tasks.Task, count: int) -> tasks.Batch:
+    """`count` windows of tokens, spread evenly over a text; UserError where it cannot serve."""
+    if isinstance(task, tasks.QuestionTask):
+        raise UserError("questions are calibrated on their own: leave out --calibration-text")
+    tokens = np.array(trained.tokenizer.encode(tasks.read_text(path)), np.int32)
+    length = task.validation.tokens.shape[1]
+    if (there := len(tokens) // length) < count:
+        raise UserError(
+            f"text '{path}' holds {there} windows of {length} tokens: give a longer text, or make "
+            f"quant.calibration_windows, which is {count}, no more than that"
+        )
+    starts = np.arange(count) * there // count * length
+    windows = tokens[starts[:, None] + np.arange(length)]  # [count, T]
+    return tasks.Batch(windows, windows)
 
 
 def build(

@@ -86,7 +86,7 @@ class _Quantizer:
             tokenizer=tokenizer,
             stop_token=stop_token,
             logit_frac=self.formats["logits"].frac,
-            meta=meta,
+            meta={**meta, "calibration": calibrate.record(self.stats, self.quant, self.formats)},
         )
         qm.validate()
         return qm

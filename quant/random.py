@@ -12,6 +12,7 @@ from quant.fold import fold
 from quant.qmodel import QuantModel
 from quant.quantize import quantize
 from quant.smooth import smooth
+from quant.turn import turned
 
 CALIBRATION_TOKENS = 256
 PROMPT_TOKENS = 4
@@ -53,7 +54,7 @@ def random_batch(model: ModelConfig, rng: np.random.Generator, rows: int, vocab_
 
 def random_model(config: Config, seed: int, vocab_size: int) -> QuantModel:
     """Quantise a random float model of `config` by the real path; words t0, t1, ... as tokens."""
-    folded = fold(random_params(config, seed, vocab_size), config.model)
+    folded = turned(fold(random_params(config, seed, vocab_size), config.model))
     rng = np.random.default_rng([seed, 1])
     count = max(1, CALIBRATION_TOKENS // config.model.context)
     windows = random_batch(config.model, rng, count, vocab_size)

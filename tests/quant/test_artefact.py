@@ -127,7 +127,7 @@ def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
         (dataclasses.replace(qm, stop_token=VOCAB), "stop_token"),
         (with_layer(qm, "up", weight_bits=7), "layers.1.up.weight holds a value beyond 63"),
         (with_layer(qm, "up", weight_bits=9), "layers.1.up.weight_bits is 9"),
-        (with_layer(qm, "k", out_bits=7), "layers.1.k is s8"),
+        (with_layer(qm, "k", out_bits=7), "layers.1.k is s10"),
         (with_format(qm, "layers.1.ffn_residual", 14), "layers.1.ffn_residual is s14"),
         (with_format(qm, "layers.0.attn_probs", 11), "layers.0.attn_probs bits"),
         (with_format(qm, "layers.0.attn_out", 17), "layers.0.attn_out bits"),

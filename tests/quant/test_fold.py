@@ -14,6 +14,7 @@ from quant.fold import fold
 from quant.folded import forward
 from quant.random import random_batch, random_params
 from quant.smooth import smooth
+from quant.turn import random_turn, turned
 from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
 
 VOCAB = 13
@@ -69,9 +70,26 @@ def test_every_combination_is_exact(kind: str, activation: str, positions: str) 
         want = transformer.forward(params, batch.tokens, config.model, **batch.inputs)
         folded = fold(params, config.model)
         smoothed = smooth(folded, calibrate.collect(folded, batch))
-        for model in (folded, smoothed):
+        for model in (folded, smoothed, turned(folded)):
             got = forward(model, batch.tokens, **batch.inputs)
             assert np.abs(got - want).max() < TOLERANCE, options
+
+
+def test_turning_changes_directions_and_no_lengths() -> None:
+    config = small(kind="encoder-decoder")
+    folded = fold(random_params(config, 8, VOCAB), config.model)
+    other = turned(folded)
+    for name in ("encoder", "layers"):
+        before, after = (getattr(model, name)[1].up.weight for model in (folded, other))
+        assert np.allclose(np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1))
+        assert np.abs(before - after).max() > 0.1
+
+
+def test_a_turn_is_orthogonal_and_evens_out_an_outlier() -> None:
+    turn = random_turn(64)
+    assert np.allclose(turn @ turn.T, np.eye(64))
+    outlier = np.eye(64)[7] * 100 + np.random.default_rng(5).normal(size=(200, 64))
+    assert np.abs(outlier @ turn).max() < 60
 
 
 def test_float32_parameters_fold_too() -> None:

@@ -92,6 +92,51 @@ def test_best_frac_clips_an_outlier_and_nothing_else() -> None:
     assert calibrate.best_frac(outlier, 1.05, 8) == calibrate.covering_frac(1.05, 8) + 1
 
 
+def test_methods_of_calibration() -> None:
+    """One far value: absmax keeps it, the percentile lets go of it, squared error weighs."""
+    quant = small().quant
+    stats = calibrate.Statistics()
+    values = np.append(np.random.default_rng(35).uniform(-0.9, 0.9, 20_000), 30.0)
+    stats.note("layers.0.attn_out", values)
+    fracs = {}
+    for method, share in (("mse", 99.99), ("absmax", 99.99), ("percentile", 99.9)):
+        chosen = quant.model_copy(update={"calibration": method, "percentile": share})
+        fracs[method] = calibrate._activation(stats, chosen, "layers.0.attn_out").frac
+    assert fracs["absmax"] == calibrate.covering_frac(30.0, 12) == 6
+    assert fracs["percentile"] == calibrate.covering_frac(0.9, 12) == 11
+    assert fracs["absmax"] <= fracs["mse"] <= fracs["percentile"]
+    assert stats.percentile("layers.0.attn_out", 100) == 30.0
+
+
+@pytest.mark.parametrize("method", ["mse", "absmax", "percentile"])
+def test_what_calibration_saw_travels_with_the_artefact(method: str) -> None:
+    config = small({"calibration": method, "percentile": 99.0, "kv_bits": 5})
+    qm = random_model(config, 36, VOCAB)
+    seen = qm.meta["calibration"]
+    assert (seen["method"], seen["percentile"]) == (method, 99.0)
+    assert seen["windows"] == 28
+    for index in range(2):
+        for stage in ("q", "k", "v", "attn_out", "ffn_hidden", "attn_residual"):
+            name = f"layers.{index}.{stage}"
+            row, fmt = seen["stages"][name], qm.formats[name]
+            assert row["frac"] == fmt.frac
+            assert 0 < row["percentile"] <= row["absmax"]
+            if method == "absmax" and stage in ("attn_out", "v"):
+                assert row["absmax"] <= fmt.max_int * fmt.step
+    assert json.loads(json.dumps(seen)) == seen
+
+
+def test_a_gelu_range_that_ends_where_the_table_does_loses_nothing() -> None:
+    """8 bits of a hidden layer between -4 and 4 have 5 fraction bits, although -4 is no code."""
+    folded = fold(random_params(small(activation="gelu"), 33, VOCAB), small().model)
+    folded = dataclasses.replace(folded, config=small(activation="gelu").model)
+    stats = calibrate.Statistics()
+    stats.absmax = {f"layers.{i}.ffn_hidden.z": 5.0 for i in range(2)}
+    formats = {f"layers.{i}.ffn_hidden": QFormat(8, 5 + i) for i in range(2)}
+    calibrate._share_bump(formats, folded, stats)
+    assert set(formats.values()) == {QFormat(8, 5)}
+
+
 def test_qformat() -> None:
     fmt = QFormat(8, 4)
     assert fmt.encode(np.array([0.03125, -0.03125, 9.0, -9.0])).tolist() == [1, 0, 127, -127]
@@ -231,6 +276,46 @@ def test_checkpoint_to_artefact_and_report(trained: Config) -> None:
     assert "layers.0.ffn_hidden" in (written / "report.html").read_text()
     again = pipeline.build(trained, model, task, *pipeline.prepare(trained, model, task))
     assert np.array_equal(again.layers[0].down.weight, qm.layers[0].down.weight)
+
+
+def test_calibration_on_another_text(trained: Config) -> None:
+    model, task = pipeline.load_trained(trained)
+    path = trained.build_dir / "other.txt"
+    length = task.validation.tokens.shape[1]
+    count = trained.quant.calibration_windows
+    text = model.tokenizer.decode(task.validation.tokens.reshape(-1).tolist())
+    path.write_text(text * 20)
+    windows = pipeline.windows_of(str(path), model, task, count).tokens
+    assert windows.shape == (count, length)
+    assert windows[0].tolist() == model.tokenizer.encode(path.read_text())[:length]
+    _, stats = pipeline.prepare(trained, model, task, str(path))
+    assert stats.windows == count
+    path.write_text(text[: 3 * length])
+    with pytest.raises(UserError, match=r"holds \d windows of \d+ tokens: give a longer") as error:
+        pipeline.prepare(trained, model, task, str(path))
+    assert "\n" not in str(error.value)
+    if trained.data.tokenizer == "char":
+        path.write_text("a ξένος text " * 9999)
+        with pytest.raises(UserError, match="has not seen the characters"):
+            pipeline.prepare(trained, model, task, str(path))
+    with pytest.raises(UserError, match="cannot be read"):
+        pipeline.prepare(trained, model, task, "nowhere.txt")
+
+
+def test_questions_are_calibrated_on_their_own() -> None:
+    task = tasks.load(question_config())
+    with pytest.raises(UserError, match="leave out --calibration-text"):
+        pipeline.windows_of("any.txt", None, task, 4)
+
+
+def test_a_checkpoint_that_is_not_finite(trained: Config) -> None:
+    model, _ = pipeline.load_trained(trained)
+    model.params["layers.0.ffn_up.weight"][2, 3] = np.nan
+    checkpoint.save(trained.build_dir / "model", model)
+    with pytest.raises(UserError, match=r"layers\.0\.ffn_up\.weight is not all finite") as error:
+        pipeline.load_trained(trained)
+    assert "\n" not in str(error.value)
+    assert not (trained.build_dir / "quant").exists()
 
 
 def test_a_checkpoint_of_another_config_or_text(trained: Config) -> None:

@@ -78,7 +78,9 @@ def test_relu_hidden_layers_may_differ() -> None:
 
 
 def test_defaults_leave_no_trace_in_old_files() -> None:
-    assert not {"bits", "residual_bits"} & set(small().quant.model_dump())
+    assert not {"bits", "residual_bits", "calibration", "percentile"} & set(
+        small().quant.model_dump()
+    )
     assert small({"residual_bits": 14}).quant.model_dump()["residual_bits"] == 14
 
 
