@@ -45,23 +45,25 @@ def forward(
     if source is not None:
         source = checked(gm, source)
         source_mask = check_mask(source_mask, source.shape)
-    size = max(1, CHUNK_TOKENS // tokens.shape[1])
-    parts: list[Trace] = []
+    size, parts = max(1, CHUNK_TOKENS // tokens.shape[1]), []
+    kept: Trace | None = None if trace is None else {}
     for start in range(0, len(tokens), size):
-        part: Trace = {}
-        rows, keep = slice(start, start + size), part if trace is not None else None
-        memory = []
+        rows = slice(start, start + size)
+        record = Recorder(kept, tokens.shape, rows)
+        memory: list[attention.Memory] = []
         if gm.qm.kind == "encoder":
-            part = encoder.logits(gm.qm, tokens[rows], mask[rows])
-        elif source is not None and source_mask is not None:
-            memory = remember(gm, source[rows], source_mask[rows], keep)
-        if gm.qm.kind != "encoder":
-            part["logits"] = _chunk(gm, tokens[rows], keep, memory)
-        parts.append(part)
-    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if trace is not None:
-        trace |= whole
-    return whole["logits"]
+            stages = encoder.logits(gm.qm, tokens[rows], mask[rows])
+            record.stages(stages)
+            parts.append(stages["logits"])
+            continue
+        if source is not None and source_mask is not None:
+            memory, stages = remember(gm, source[rows], source_mask[rows])
+            record.stages(stages)
+        parts.append(_chunk(gm, tokens[rows], record, memory))
+    logits = np.concatenate(parts)
+    if trace is not None and kept is not None:
+        trace |= kept | {"logits": logits}
+    return logits
 
 
 def checked(gm: GoldenModel, tokens: np.ndarray) -> np.ndarray:
@@ -76,21 +78,18 @@ def checked(gm: GoldenModel, tokens: np.ndarray) -> np.ndarray:
 
 
 def remember(
-    gm: GoldenModel, source: np.ndarray, mask: np.ndarray | None, trace: Trace | None
-) -> list[attention.Memory]:
-    """What the decoder's layers see of source tokens [B, S]; mask: bool [B, S]."""
+    gm: GoldenModel, source: np.ndarray, mask: np.ndarray | None
+) -> tuple[list[attention.Memory], Trace]:
+    """What the decoder's layers see of source tokens [B, S], and all stages; mask: bool [B, S]."""
     mask = check_mask(mask, source.shape)
     x, stages = encoder.run(gm.qm, source, mask)
     memory, more = attention.remember(gm.qm, x, mask)
-    if trace is not None:
-        trace |= stages | more
-    return memory
+    return memory, stages | more
 
 
 def _chunk(
-    gm: GoldenModel, tokens: np.ndarray, trace: Trace | None, memory: list[attention.Memory]
+    gm: GoldenModel, tokens: np.ndarray, record: Recorder, memory: list[attention.Memory]
 ) -> np.ndarray:
-    record = Recorder(trace, tokens.shape)
     x = gm.embed_tok[tokens]  # [B, T, D]
     if gm.embed_pos is not None:
         x = gm.add_residual(x, gm.embed_pos[: tokens.shape[1]])
@@ -104,25 +103,57 @@ def _chunk(
 
 
 class Recorder:
-    """Puts stages of a chunk into a trace, when one is wanted, as int64."""
+    """Puts stages of a chunk, sequences `rows` of [B, T], into a trace as int64, if there is one.
 
-    def __init__(self, trace: Trace | None, shape: tuple[int, ...], prefix: str = "") -> None:
-        self.trace, self.shape, self.prefix = trace, shape, prefix
+    A stage is made for all B at once, so that nothing is copied again.
+    """
+
+    def __init__(
+        self, trace: Trace | None, shape: tuple[int, int], rows: slice, prefix: str = ""
+    ) -> None:
+        self.trace, self.whole, self.rows, self.prefix = trace, shape, rows, prefix
+        self.shape = len(range(*rows.indices(shape[0]))), shape[1]  # of the chunk
 
     def within(self, prefix: str) -> Recorder:
         """A recorder of stages whose names begin with `prefix`."""
-        return Recorder(self.trace, self.shape, prefix)
+        return Recorder(self.trace, self.whole, self.rows, prefix)
+
+    def part(self, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Where the chunk's int64 [b, ...] of a stage belong, 0 at first; shape: the [...]."""
+        if self.trace is None:
+            return None
+        if self.prefix + name not in self.trace:
+            self.trace[self.prefix + name] = np.zeros((self.whole[0], *shape), np.int64)
+        return self.trace[self.prefix + name][self.rows]
 
     def __call__(self, name: str, value: np.ndarray) -> None:
-        """Keep integers, or whole floats, of rows [N, ...]."""
-        if self.trace is not None:
-            rows = value.reshape(*self.shape, *value.shape[1:])
-            self.trace[self.prefix + name] = rows.astype(np.int64)
+        """Keep integers, or whole floats, of positions [N, ...]."""
+        place = self.part(name, (self.shape[1], *value.shape[1:]))
+        if place is not None:
+            place[...] = value.reshape(place.shape)
 
     def scalar(self, name: str, value: exact.Scalar) -> None:
-        """Keep scalars of rows as (r, k)."""
+        """Keep scalars of positions as (r, k)."""
         if self.trace is not None:
             self(name, value.pairs())
+
+    def stages(self, stages: Trace) -> None:
+        """Keep stages [b, ...] under their own names."""
+        for name, value in stages.items():
+            place = self.part(name, value.shape[1:])
+            if place is not None:
+                place[...] = value
+
+    def attended(self, name: str, part: np.ndarray, lo: int) -> None:
+        """Keep whole floats [b, G, R, keys, queries] of the queries from `lo` on as [b, T, H, T],
+        0 where a key is hidden."""
+        (b, t), (keys, queries) = self.shape, part.shape[-2:]
+        heads = part.shape[1] * part.shape[2]
+        place = self.part(name, (t, heads, t))
+        if place is not None:
+            block = place[:, lo : lo + queries, :, :keys]
+            block[...] = part.reshape(b, heads, keys, queries).transpose(0, 3, 1, 2)
+            block[..., lo:] *= np.tri(queries, dtype=np.int64)[:, None]
 
 
 def _norm(gm: GoldenModel, x: np.ndarray, record: Recorder, name: str) -> exact.Scalar:
@@ -162,8 +193,7 @@ def _cross(
     """Cross-attention: residuals float32 [N, D] in and out."""
     rows = exact.whole(x).reshape(*record.shape, -1)
     stages = attention.cross(gm.qm, record.prefix, cross, rows, memory)
-    if record.trace is not None:
-        record.trace |= stages
+    record.within("").stages(stages)
     return exact.real(stages[record.prefix + "cross_residual"], exact.SINGLE).reshape(x.shape)
 
 
@@ -193,15 +223,14 @@ def _attention(
     singles = values.astype(exact.SINGLE)
     sums = np.empty((b, t, gm.n_heads))
     mixed = np.empty((b, t, gm.n_heads, gm.d_head))
-    whole = Attended(record, gm.n_heads)
     for lo in range(0, t, QUERIES):
         hi = min(lo + QUERIES, t)
         score = block.scores(keys[..., :hi, :] @ queries[..., lo:hi])
-        whole.keep("attn_scores", score, lo)
+        record.attended("attn_scores", score, lo)
         score[..., lo:hi, :] += FUTURE[: hi - lo, : hi - lo]
         np.subtract(score.max(axis=-2, keepdims=True), score, out=score)
         p = gm.exp2_rows.take(score.astype(np.intp), mode="clip")
-        whole.keep("attn_probs", p, lo)
+        record.attended("attn_probs", p, lo)
         total = p.sum(axis=-2)  # [B, G, R, queries]
         sums[:, lo:hi] = total.reshape(b, gm.n_heads, -1).swapaxes(1, 2)
         if block.mix_bound(int(total.max())) < exact.SINGLE_MAX:
@@ -214,30 +243,4 @@ def _attention(
     out = out.reshape(b * t, -1)
     record.scalar("attn_recip", recip)
     record("attn_out", out)
-    whole.finish()
     return out
-
-
-class Attended:
-    """Collects scores and probabilities of the blocks for the trace, 0 where a key is hidden."""
-
-    def __init__(self, record: Recorder, heads: int) -> None:
-        self.record, self.heads = record, heads
-        self.stages: dict[str, np.ndarray] = {}
-
-    def keep(self, name: str, part: np.ndarray, lo: int) -> None:
-        """Whole floats [B, G, R, keys, queries] of the queries from `lo` on."""
-        if self.record.trace is None:
-            return
-        b, t = self.record.shape
-        whole = self.stages.setdefault(name, np.zeros((b, self.heads, t, t), np.int64))
-        keys, queries = part.shape[-2:]
-        rows = part.reshape(b, self.heads, keys, queries).swapaxes(2, 3)
-        visible = np.arange(keys) <= np.arange(lo, lo + queries)[:, None]
-        whole[:, :, lo : lo + queries, :keys] = np.where(visible, rows, 0)
-
-    def finish(self) -> None:
-        """Record [N, H, T] of each."""
-        for name, whole in self.stages.items():
-            b, heads, t, _ = whole.shape
-            self.record(name, whole.swapaxes(1, 2).reshape(b * t, heads, t))

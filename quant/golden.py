@@ -103,8 +103,8 @@ class GoldenModel:
             raise UserError(f"a model of kind '{self.qm.kind}' {what}")
         if source is None:
             return []
-        stages: Trace = {}
-        memory = batch.remember(self, batch.checked(self, np.array([source], int)), None, stages)
+        tokens = batch.checked(self, np.array([source], int))
+        memory, stages = batch.remember(self, tokens, None)
         if trace is not None:
             trace |= {name: value[0] for name, value in stages.items()}
         return memory

@@ -176,9 +176,17 @@ def test_batch_in_blocks_of_queries(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_batch_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     golden = GoldenModel(random_model(small(), 4, VOCAB))
     tokens = np.random.default_rng(4).integers(0, VOCAB, (7, 5))
-    whole = golden.forward(tokens)
+    trace: dict[str, np.ndarray] = {}
+    whole = golden.forward(tokens, trace)
+    before = {name: value.copy() for name, value in trace.items()}
     monkeypatch.setattr("quant.batch.CHUNK_TOKENS", 12)
-    assert np.array_equal(golden.forward(tokens), whole)
+    chunked = dict(trace)
+    assert np.array_equal(golden.forward(tokens, chunked), whole)
+    golden.forward(tokens[::-1], dict(trace))  # does not write into arrays of an earlier trace
+    for name, value in before.items():
+        assert np.array_equal(chunked[name], value), name
+        assert np.array_equal(trace[name], value), name
+        assert chunked[name] is not trace[name]
 
 
 def test_trace_does_not_change_the_tokens_and_runs_are_equal() -> None:
