@@ -31,8 +31,10 @@ from quant.latent import Latent, weights
 from quant.qmodel import QuantModel
 
 Array = np.ndarray
-STEPS = 2500
+STEPS = 6000
+BATCH_TOKENS = 1024  # about; many small steps learn more than few large ones
 LEARNING_RATE = 1e-2  # of parameters in units of about their size
+MOMENTUM = 0.5  # beta1 of Adam: with more, weights overshoot and cross back
 WARMUP = 20
 RUNAWAY = 1e4  # of parameters in those units
 SETTLE = 1.0  # at the end, per learning rate, the part by which weights move to their codes
@@ -92,7 +94,9 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {postfix}"
 
 
 def _constant(rate: float) -> TrainConfig:
-    return TrainConfig(learning_rate=rate, schedule="constant", warmup_steps=0, weight_decay=0.0)
+    return TrainConfig(
+        learning_rate=rate, schedule="constant", warmup_steps=0, weight_decay=0, beta1=MOMENTUM
+    )
 
 
 def gradients(trained: Checkpoint, qm: QuantModel, batch: Batch) -> tuple[float, dict[str, Array]]:
@@ -135,7 +139,9 @@ def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, An
             f"model.kind = '{config.model.kind}': not yet trained in integers; make quantize does "
             "without training"
         )
-    trained, task = pipeline.load_trained(config)
+    rows = max(1, BATCH_TOKENS // config.model.context)
+    batches = config.train.model_copy(update={"batch_size": rows})
+    trained, task = pipeline.load_trained(config.model_copy(update={"train": batches}))
     folded, stats = pipeline.prepare(config, trained, task)
     before = pipeline.build(config, trained, task, folded, stats)
     latent = Latent(folded, stats, before)

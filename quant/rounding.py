@@ -15,6 +15,7 @@ from quant.calibrate import covering_frac
 Array = np.ndarray
 DAMPING = 0.01  # of the mean input power; keeps unused inputs from taking part
 FRAC_CANDIDATES = 2  # no clipping, and clipping at half of the largest weight
+FRAC_CANDIDATES_FEW = 4  # of up to 3 bits: at a quarter and an eighth too
 BLOCK = 32  # columns whose errors reach the later ones in one product
 INPUTS_MAX = 2048  # beyond, plain rounding: the effort grows with the cube
 
@@ -69,7 +70,7 @@ def choose(
     """(codes int8 [out, in], fracs int64 [out]): for each output the scale of least error."""
     least = covering_fracs(weight, bits)
     tried = []
-    for extra in range(FRAC_CANDIDATES):
+    for extra in range(FRAC_CANDIDATES if bits > 3 else FRAC_CANDIDATES_FEW):
         fracs = least + extra if frac_max is None else np.minimum(least + extra, frac_max)
         codes = compensated(weight, fracs, bits, gram)
         tried.append((codes, fracs, output_error(weight, codes, fracs, gram)))
