@@ -46,7 +46,7 @@ class State:
 
 
 class GoldenModel:
-    """Integer decoder over a QuantModel; `step` is the machine's work for one token."""
+    """A QuantModel at work; `step` is the machine's work for one token of a decoder."""
 
     def __init__(self, qm: QuantModel) -> None:
         self.qm = qm
