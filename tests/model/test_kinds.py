@@ -228,7 +228,8 @@ def test_what_the_integers_can_do_is_not_refused() -> None:
         {},
         {"n_kv_heads": 4},
         {"n_kv_heads": 1, "activation": "swiglu"},
-        {"activation": "silu"},
+        {"activation": "silu", "kind": "encoder"},
+        {"activation": "gelu_exact", "kind": "encoder-decoder"},
         {"dropout": 0.1, "label_smoothing": 0.1},
     ):
         pipeline.check_supported(ModelConfig(**SIZES, **options))
