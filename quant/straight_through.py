@@ -62,7 +62,10 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
                 top = qm.formats[name + stage].max_int
                 values.inside[name + stage] = np.abs(trace[name + stage]) < top
         probs = trace[name + "attn_probs"].astype(np.float32)
-        values.stages[name + "attn_probs"] = probs / probs.sum(axis=-1, keepdims=True)
+        values.stages[name + "attn_probs"] = probs / np.maximum(
+            probs.sum(axis=-1, keepdims=True),
+            1,  # 0 at padding
+        )
         part, linear = ("up", layer.up) if layer.gate is None else ("gate", layer.gate)
         unit = np.float32(2.0 ** -(linear.out_frac + ops.GUARD_BITS))
         values.biases[name + part] = (linear.bias - ops.ROUND_BIAS).astype(np.float32) * unit

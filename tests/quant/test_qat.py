@@ -16,9 +16,11 @@ from configs import schema
 from configs.cli import UserError
 from configs.schema import Config
 from model import checkpoint, tasks, transformer
+from model.tasks import Batch
+from model.tokenizer import Tokenizer
 from quant import calibrate, latent, qat, qmodel, straight_through
 from quant.fold import Folded, fold
-from quant.folded import forward
+from quant.folded import forward, visible_keys
 from quant.golden import GoldenModel
 from quant.latent import Latent
 from quant.quantize import quantize
@@ -36,6 +38,7 @@ KINDS = [
     {"activation": "swiglu", "positions": "rotary", "n_kv_heads": 1},
     {"activation": "silu", "positions": "sinusoidal"},
     {"activation": "gelu_exact", "n_kv_heads": 1},
+    {"kind": "encoder", "activation": "silu", "positions": "rotary"},
 ]
 
 
@@ -72,7 +75,7 @@ def float_values(folded: Folded, tokens: np.ndarray) -> Values:
     forward(folded, tokens, note)
     config = folded.config
     b, t = tokens.shape
-    visible = np.tril(np.ones((t, t), bool))
+    visible = visible_keys(t, t, None, config.kind == "decoder")
     for index in range(config.n_layers):
         probs = np.zeros((b, config.n_heads, t, t))
         probs[..., visible] = stages[f"layers.{index}.attn_probs"]
@@ -111,7 +114,7 @@ def test_gradients_are_those_of_the_float_graph(kind: dict) -> None:
 
 def slope(function: Callable[[], float], array: np.ndarray, direction: np.ndarray) -> float:
     """Derivative of `function` when `array` moves in place, by a five-point difference."""
-    start, h, total = array.copy(), 1e-4, 0.0
+    start, h, total = array.copy(), 1e-5, 0.0
     for factor, weight in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
         array[...] = start + factor * h * direction
         total += weight * function()
@@ -206,6 +209,28 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     )
     checkpoint.save(config.build_dir / "model", saved)
     return config
+
+
+def test_an_encoder_learns_beside_padding() -> None:
+    """Rows of different lengths: nothing depends on what stands at padding."""
+    config = small({"weight_bits": 3}, kind="encoder", activation="gelu")
+    folded, stats = prepared(config)
+    behind = Latent(folded, stats, quantize(folded, stats, config.quant, TOKENIZER))
+    params = transformer.empty(config.model, VOCAB)
+    params.flat[...] = random_params(config, 3, VOCAB).flat
+    float_model = checkpoint.Checkpoint(
+        config.model, VOCAB, params, Tokenizer("word", TOKENIZER["vocab"]), None, "t1", 1, 1.0
+    )
+    mask = np.arange(9) < np.array([[9], [5], [2]])
+    targets = np.where(np.arange(9) == np.array([[8], [4], [1]]), 3, -1)
+    results = []
+    for padding in (0, 7):
+        batch = Batch(np.where(mask, TOKENS, padding), targets, mask)
+        results.append(qat.gradients(float_model, behind.artefact(), batch))
+    assert results[0][0] == results[1][0] > 0
+    for name, gradient in results[0][1].items():
+        assert np.isfinite(gradient).all()
+        assert np.array_equal(gradient, results[1][1][name]), name
 
 
 def test_it_helps_and_the_artefact_is_what_was_trained(trained: Config) -> None:
