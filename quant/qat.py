@@ -107,7 +107,9 @@ def gradients(trained: Checkpoint, qm: QuantModel, batch: Batch) -> tuple[float,
     wanted = transformer.forward(trained.params, batch.tokens, trained.config, **batch.inputs)
     kl, dlogits = divergence(wanted, logits, batch.targets >= 0)
     values = straight_through.decode(qm, trace, weights(qm))
-    found = straight_through.backward(values, batch.tokens, dlogits, trained.config, qm.vocab_size)
+    found = straight_through.backward(
+        values, batch.tokens, dlogits, trained.config, qm.vocab_size, batch.source
+    )
     return kl, found
 
 
@@ -134,11 +136,6 @@ def _softmax(logits: Array) -> tuple[Array, Array]:
 
 def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, Any]:
     """Train, write the artefact in one step, and return its report; Ctrl-C leaves the old one."""
-    if config.model.kind == "encoder-decoder":
-        raise UserError(
-            f"model.kind = '{config.model.kind}': not yet trained in integers; make quantize does "
-            "without training"
-        )
     rows = max(1, BATCH_TOKENS // config.model.context)
     batches = config.train.model_copy(update={"batch_size": rows})
     trained, task = pipeline.load_trained(config.model_copy(update={"train": batches}))
