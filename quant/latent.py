@@ -18,8 +18,8 @@ from model.params import Params
 from quant import ops, rounding
 from quant.calibrate import Statistics
 from quant.fold import Array, Folded, FoldedLinear
-from quant.qmodel import LINEARS, Linear, QuantModel
-from quant.quantize import GATED, STAGES, encode_bias
+from quant.qmodel import CROSS_LINEARS, Layer, Linear, QuantModel
+from quant.quantize import GATED, MEMORY, STAGES, encode_bias
 
 TABLES = ("embed_tok", "embed_pos")
 INSIDE = 0.499  # how far, in steps, a weight may begin from its code
@@ -28,10 +28,9 @@ STEP_UNIT = 0.1  # octaves
 
 def linears(qm: QuantModel) -> Iterator[tuple[str, Linear]]:
     """All matrices of an artefact by name: layers.{l}.q ... head."""
-    for index, layer in enumerate(qm.layers):
-        for part in LINEARS:
-            if (linear := getattr(layer, part)) is not None:
-                yield f"layers.{index}.{part}", linear
+    for prefix, layer in qm.named_layers():
+        for part, linear in layer.linears().items():
+            yield prefix + part, linear
     yield "head", qm.head
 
 
@@ -100,16 +99,25 @@ class Latent:
     def artefact(self) -> QuantModel:
         """The integers of the parameters as they are now (not validated)."""
         made = {name: self._linear(name, linear) for name, linear in linears(self.qm)}
-        layers = []
-        for index, layer in enumerate(self.qm.layers):
-            parts: dict[str, Any] = {part: made.get(f"layers.{index}.{part}") for part in LINEARS}
-            layers.append(replace(layer, **parts))
+        stacks: dict[str, list[Layer]] = {"layers": [], "encoder": []}
+        for prefix, layer in self.qm.named_layers():
+            parts: dict[str, Any] = {
+                part: made[prefix + part] for part in layer.linears() if not _crosses(part)
+            }
+            if layer.cross is not None:
+                inner: dict[str, Any] = {
+                    part: made[f"{prefix}cross_{part}"] for part in CROSS_LINEARS
+                }
+                parts["cross"] = replace(layer.cross, **inner)
+            stack = "encoder" if prefix.startswith("encoder.") else "layers"
+            stacks[stack].append(replace(layer, **parts))
         tables: dict[str, Any] = {
             name: self.embed.encode(self.real(name)).astype(np.int16)
             for name in TABLES
             if name in self.params
         }
-        return replace(self.qm, layers=tuple(layers), head=made["head"], **tables)
+        changed: dict[str, Any] = {name: tuple(stack) for name, stack in stacks.items()} | tables
+        return replace(self.qm, head=made["head"], **changed)
 
     def gradients(self, found: dict[str, Array], qm: QuantModel, grads: Params) -> None:
         """From the gradients of what the codes of `qm` stand for to those of `params`.
@@ -161,16 +169,27 @@ def _power(size: Array) -> Array:
     return 2.0 ** np.round(np.log2(np.where(size > 0, size, mean)))
 
 
+def _crosses(part: str) -> bool:
+    return part.startswith("cross_")
+
+
 def _folded(folded: Folded, name: str) -> FoldedLinear:
     if name == "head":
         return folded.head
-    _, index, part = name.split(".")
-    return getattr(folded.layers[int(index)], part)
+    prefix, _, part = name.rpartition(".")
+    layer = dict(folded.named_layers())[prefix + "."]
+    owner = layer.cross if _crosses(part) else layer
+    linear = getattr(owner, part.removeprefix("cross_"))
+    assert isinstance(linear, FoldedLinear)
+    return linear
 
 
 def _reads(name: str) -> str:
     """The stage that a matrix reads (its norm, where there is one)."""
+    prefix, _, part = name.rpartition(".")
     if name == "head":
         return "final_norm"
-    layer, _, part = name.rpartition(".")
-    return f"{layer}.{(STAGES | GATED)[part][1]}"
+    if part in ("cross_k", "cross_v"):
+        return MEMORY
+    crosses = {"cross_q": "cross_norm", "cross_o": "cross_out"}
+    return f"{prefix}.{crosses[part] if _crosses(part) else (STAGES | GATED)[part][1]}"

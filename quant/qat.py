@@ -102,12 +102,14 @@ def _constant(rate: float) -> TrainConfig:
 def gradients(trained: Checkpoint, qm: QuantModel, batch: Batch) -> tuple[float, dict[str, Array]]:
     """KL(float model, integer model) per position that is asked for, and its gradients by name."""
     trace: dict[str, Array] = {}
-    codes = GoldenModel(qm).forward(batch.tokens, trace)
+    codes = GoldenModel(qm).forward(batch.tokens, trace, **batch.inputs)
     logits = codes.astype(np.float32) * np.float32(2.0**-qm.logit_frac)
-    wanted = transformer.forward(trained.params, batch.tokens, trained.config)
+    wanted = transformer.forward(trained.params, batch.tokens, trained.config, **batch.inputs)
     kl, dlogits = divergence(wanted, logits, batch.targets >= 0)
     values = straight_through.decode(qm, trace, weights(qm))
-    found = straight_through.backward(values, batch.tokens, dlogits, trained.config, qm.vocab_size)
+    found = straight_through.backward(
+        values, batch.tokens, dlogits, trained.config, qm.vocab_size, batch.source
+    )
     return kl, found
 
 
@@ -134,11 +136,6 @@ def _softmax(logits: Array) -> tuple[Array, Array]:
 
 def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, Any]:
     """Train, write the artefact in one step, and return its report; Ctrl-C leaves the old one."""
-    if config.model.kind != "decoder":
-        raise UserError(
-            f"model.kind = '{config.model.kind}': not yet trained in integers; make quantize does "
-            "without training"
-        )
     rows = max(1, BATCH_TOKENS // config.model.context)
     batches = config.train.model_copy(update={"batch_size": rows})
     trained, task = pipeline.load_trained(config.model_copy(update={"train": batches}))

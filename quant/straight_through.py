@@ -23,7 +23,9 @@ from quant.qmodel import QuantModel
 Array = np.ndarray
 LN2 = float(np.log(2.0))
 GATED = ("ffn_gate", "ffn_up")  # stages of SwiGLU only
-BOUNDED = ("q", "k", "v", "attn_out", "ffn_hidden", *GATED)  # formats that may clip a little
+CROSS = ("cross_q", "cross_k", "cross_v", "cross_out")  # in the decoder of an encoder-decoder only
+BOUNDED = ("q", "k", "v", "attn_out", "ffn_hidden", *GATED, *CROSS)  # they may clip a little
+RESIDUALS = ("attn_residual", "cross_residual", "ffn_residual")
 
 
 @dataclass
@@ -51,18 +53,19 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
     """Real values, float32, of a batch trace of `GoldenModel.forward`."""
     embed = qm.formats["embed"]
     eps = qm.eps_int * embed.step**2 / qm.config["d_model"]
-    values = Values({"embed": _real(trace, qm, "embed")}, weights, {}, eps)
-    for index, layer in enumerate(qm.layers):
-        name = f"layers.{index}."
-        for stage in (*BOUNDED, "attn_residual", "ffn_residual"):
-            if layer.gate is None and stage in GATED:
-                continue
-            values.stages[name + stage] = _real(trace, qm, name + stage)
-            if stage in BOUNDED:
-                top = qm.formats[name + stage].max_int
-                values.inside[name + stage] = np.abs(trace[name + stage]) < top
-        probs = trace[name + "attn_probs"].astype(np.float32)
-        values.stages[name + "attn_probs"] = probs / probs.sum(axis=-1, keepdims=True)
+    values = Values({}, weights, {}, eps)
+    for name in [stage for stage in trace if stage.endswith("embed")]:
+        values.stages[name] = _real(trace, qm, name)
+    for name, layer in qm.named_layers():
+        for stage in [name + part for part in (*BOUNDED, *RESIDUALS) if name + part in trace]:
+            values.stages[stage] = _real(trace, qm, stage)
+            if not stage.endswith(RESIDUALS):
+                values.inside[stage] = np.abs(trace[stage]) < qm.formats[stage].max_int
+        for stage in [name + part + "_probs" for part in ("attn", "cross")]:
+            if stage in trace:
+                probs = trace[stage].astype(np.float32)
+                total = probs.sum(axis=-1, keepdims=True)
+                values.stages[stage] = probs / np.maximum(total, 1)  # 0 at padding
         part, linear = ("up", layer.up) if layer.gate is None else ("gate", layer.gate)
         unit = np.float32(2.0 ** -(linear.out_frac + ops.GUARD_BITS))
         values.biases[name + part] = (linear.bias - ops.ROUND_BIAS).astype(np.float32) * unit
@@ -74,26 +77,73 @@ def _real(trace: dict[str, Array], qm: QuantModel, stage: str) -> Array:
 
 
 def backward(
-    values: Values, tokens: Array, dlogits: Array, config: ModelConfig, vocab_size: int
+    values: Values,
+    tokens: Array,
+    dlogits: Array,
+    config: ModelConfig,
+    vocab_size: int,
+    source: Array | None = None,
 ) -> dict[str, Array]:
     """Gradients by name: `layers.{l}.q.weight` [out, in], `.bias`, ..., embed_tok, embed_pos.
 
-    tokens [B, T]; dlogits [B, T, V].
+    tokens [B, T]; dlogits [B, T, V]; source [B, S] of an encoder-decoder.
     """
     grads: dict[str, Array] = {}
-    names = ["embed"] + [f"layers.{index}.ffn_residual" for index in range(config.n_layers)]
     rows = dlogits.reshape(-1, dlogits.shape[-1])  # [N, V]
-    dx = _normed(grads, values, names[-1], ["head"], [rows])
-    for index in reversed(range(config.n_layers)):
-        prefix = f"layers.{index}."
-        dx = _ffn(grads, values, prefix, dx, config)
-        dx = _attention(grads, values, prefix, names[index], dx, config)
-    grads["embed_tok"] = layers.embedding_backward(dx, tokens.reshape(-1), vocab_size)
-    if config.positions != "rotary":
-        used = dx.reshape(*tokens.shape, -1).sum(axis=0)  # [T, D]
-        grads["embed_pos"] = np.zeros((config.context, used.shape[1]), used.dtype)
-        grads["embed_pos"][: len(used)] = used
+    dx = _normed(grads, values, _residual("", config.n_layers), ["head"], [rows])
+    dmemory = None if source is None else np.zeros((source.size, dx.shape[1]), dx.dtype)
+    dx = _stack(grads, values, "", dx, config, dmemory)
+    _embedding(grads, tokens, dx, config, vocab_size)
+    if source is not None and dmemory is not None:
+        dx = _through_norm(values, _residual("encoder.", config.n_layers), dmemory)
+        dx = _stack(grads, values, "encoder.", dx, config, None)
+        _embedding(grads, source, dx, config, vocab_size)
     return grads
+
+
+def _residual(stack: str, layer: int) -> str:
+    """The stage that layer `layer` of a stack reads."""
+    return f"{stack}layers.{layer - 1}.ffn_residual" if layer else stack + "embed"
+
+
+def _embedding(
+    grads: dict[str, Array], tokens: Array, dx: Array, config: ModelConfig, vocab_size: int
+) -> None:
+    """Adds the gradients of the tables from that of the first residual [N, D]."""
+    used = layers.embedding_backward(dx, tokens.reshape(-1), vocab_size)
+    grads["embed_tok"] = grads.get("embed_tok", 0) + used
+    if config.positions != "rotary":
+        rows = np.zeros((config.context, dx.shape[1]), dx.dtype)
+        rows[: tokens.shape[1]] = dx.reshape(*tokens.shape, -1).sum(axis=0)
+        grads["embed_pos"] = grads.get("embed_pos", 0) + rows
+
+
+def _stack(
+    grads: dict[str, Array],
+    values: Values,
+    stack: str,
+    dx: Array,
+    config: ModelConfig,
+    dmemory: Array | None,
+) -> Array:
+    """From the last residual [N, D] of a stack to its first.
+
+    Adds to dmemory, the gradient of the encoder's normalised output [B*S, D].
+    """
+    for index in reversed(range(config.n_layers)):
+        prefix = f"{stack}layers.{index}."
+        middle = prefix + ("attn_residual" if dmemory is None else "cross_residual")
+        dx = _ffn(grads, values, prefix, middle, dx, config)
+        if dmemory is not None:
+            dq, dk, dv = _attend(grads, values, prefix + "cross_", "cross", dx, config)
+            unit, _ = _unit_rows(values, _residual("encoder.", config.n_layers))
+            for part, dy in (("cross_k", dk), ("cross_v", dv)):
+                dmemory += _linear(grads, values, prefix + part, unit, dy)
+            dx = dx + _normed(grads, values, prefix + "attn_residual", [prefix + "cross_q"], [dq])
+        dys = _attend(grads, values, prefix, "attn", dx, config)
+        names = [prefix + part for part in "qkv"]
+        dx = dx + _normed(grads, values, _residual(stack, index), names, dys)
+    return dx
 
 
 def _linear(grads: dict[str, Array], values: Values, name: str, x: Array, dy: Array) -> Array:
@@ -115,46 +165,21 @@ def _normed(
     grads: dict[str, Array], values: Values, stage: str, readers: list[str], dys: list[Array]
 ) -> Array:
     """The matrices that read one norm of the residual `stage`: dx [N, D] of that residual."""
-    unit, factor = _unit_rows(values, stage)
+    unit, _ = _unit_rows(values, stage)
     dunit = np.zeros_like(unit)
     for name, dy in zip(readers, dys, strict=True):
         dunit += _linear(grads, values, name, unit, dy)
+    return _through_norm(values, stage, dunit)
+
+
+def _through_norm(values: Values, stage: str, dunit: Array) -> Array:
+    """From the gradient of a normalised residual [N, D] to that of the residual."""
+    unit, factor = _unit_rows(values, stage)
     along = np.einsum("nd,nd->n", dunit, unit) / unit.shape[1]
-    dunit -= unit * along[:, None]
-    dunit *= factor
-    return dunit
+    return (dunit - unit * along[:, None]) * factor
 
 
 def _ffn(
-    grads: dict[str, Array], values: Values, prefix: str, dx: Array, config: ModelConfig
-) -> Array:
-    """From the gradient of ffn_residual [N, D] to that of attn_residual."""
-    dhidden = _linear(grads, values, prefix + "down", values.flat(prefix + "ffn_hidden"), dx)
-    dhidden = values.through(prefix + "ffn_hidden", dhidden)
-    if config.activation == "swiglu":
-        gate, up = (values.flat(prefix + stage) for stage in GATED)
-        dgate = values.through(prefix + "ffn_gate", dhidden * up)
-        dup = values.through(prefix + "ffn_up", dhidden * gate)
-        dgate *= _slope(values, prefix, "gate", "silu")
-        readers, dys = ["gate", "up"], [dgate, dup]
-    else:
-        dhidden *= _slope(values, prefix, "up", config.activation)
-        readers, dys = ["up"], [dhidden]
-    names = [prefix + reader for reader in readers]
-    return dx + _normed(grads, values, prefix + "attn_residual", names, dys)
-
-
-def _slope(values: Values, prefix: str, part: str, activation: str) -> Array:
-    """Of the activation behind a step [N, F]; what is before it is no stage, and computed anew."""
-    if activation == "relu":
-        return values.flat(prefix + "ffn_hidden") > 0
-    unit, _ = _unit_rows(values, prefix + "attn_residual")
-    z = unit @ values.weights[prefix + part].T + values.biases[prefix + part]
-    forward, backward = ACTIVATIONS[activation]
-    return backward(np.ones_like(z), forward(z)[1])
-
-
-def _attention(
     grads: dict[str, Array],
     values: Values,
     prefix: str,
@@ -162,17 +187,54 @@ def _attention(
     dx: Array,
     config: ModelConfig,
 ) -> Array:
-    """From the gradient of attn_residual [N, D] to that of the residual `before` this layer."""
-    b, t, _ = values.stages[before].shape
-    out = values.flat(prefix + "attn_out")
-    dout = values.through(prefix + "attn_out", _linear(grads, values, prefix + "o", out, dx))
+    """From the gradient of ffn_residual [N, D] to that of the residual `before` it."""
+    dhidden = _linear(grads, values, prefix + "down", values.flat(prefix + "ffn_hidden"), dx)
+    dhidden = values.through(prefix + "ffn_hidden", dhidden)
+    if config.activation == "swiglu":
+        gate, up = (values.flat(prefix + stage) for stage in GATED)
+        dgate = values.through(prefix + "ffn_gate", dhidden * up)
+        dup = values.through(prefix + "ffn_up", dhidden * gate)
+        dgate *= _slope(values, prefix, before, "gate", "silu")
+        readers, dys = ["gate", "up"], [dgate, dup]
+    else:
+        dhidden *= _slope(values, prefix, before, "up", config.activation)
+        readers, dys = ["up"], [dhidden]
+    names = [prefix + reader for reader in readers]
+    return dx + _normed(grads, values, before, names, dys)
+
+
+def _slope(values: Values, prefix: str, before: str, part: str, activation: str) -> Array:
+    """Of the activation behind a step [N, F]; what is before it is no stage, and computed anew."""
+    if activation == "relu":
+        return values.flat(prefix + "ffn_hidden") > 0
+    unit, _ = _unit_rows(values, before)
+    z = unit @ values.weights[prefix + part].T + values.biases[prefix + part]
+    forward, backward = ACTIVATIONS[activation]
+    return backward(np.ones_like(z), forward(z)[1])
+
+
+def _attend(
+    grads: dict[str, Array],
+    values: Values,
+    prefix: str,
+    name: str,
+    dx: Array,
+    config: ModelConfig,
+) -> list[Array]:
+    """From the gradient of {name}_residual [N, D] to those of what gives q, k and v, [N, ...].
+
+    name: attn or cross; prefix: of the stages and matrices q, k, v and o.
+    """
+    layer = prefix.removesuffix("cross_")
+    out = _linear(grads, values, prefix + "o", values.flat(f"{layer}{name}_out"), dx)
+    dout = values.through(f"{layer}{name}_out", out)
+    probs = values.stages[f"{layer}{name}_probs"].swapaxes(1, 2)  # [B, H, T, S]
 
     def heads(rows: Array) -> Array:
-        split = rows.reshape(b, t, -1, config.d_head).swapaxes(1, 2)  # [B, H or G, T, d_head]
-        return share_heads(split, config.n_heads)
+        split = rows.reshape(len(probs), -1, rows.shape[-1] // config.d_head, config.d_head)
+        return share_heads(split.swapaxes(1, 2), config.n_heads)  # [B, H, T or S, d_head]
 
-    q, k, v = (heads(values.stages[prefix + part]) for part in "qkv")  # each [B, H, T, d_head]
-    probs = values.stages[prefix + "attn_probs"].swapaxes(1, 2)  # [B, H, T, T]
+    q, k, v = (heads(values.stages[prefix + part]) for part in "qkv")
     dmixed = heads(dout)
     dscores = dmixed @ v.swapaxes(-1, -2)
     dscores -= np.einsum("bhts,bhts->bht", dscores, probs)[..., None]
@@ -185,11 +247,12 @@ def _attention(
     }
     dys = []
     for part, gradient in turned.items():
+        b, _, t, d_head = gradient.shape
         count = config.n_heads if part == "q" else config.kv_heads
-        shared = gradient.reshape(b, count, -1, t, config.d_head).sum(axis=2)
+        shared = gradient.reshape(b, count, -1, t, d_head).sum(axis=2)
         rows = np.ascontiguousarray(shared.swapaxes(1, 2))  # [B, T, H or G, d_head]
         rows = values.through(prefix + part, rows)
-        if part != "v" and config.positions == "rotary":
-            layers.rotate(rows, layers.rotary_table(t, config.d_head, rows.dtype).conj())
+        if part != "v" and name == "attn" and config.positions == "rotary":
+            layers.rotate(rows, layers.rotary_table(t, d_head, rows.dtype).conj())
         dys.append(rows.reshape(b * t, -1))
-    return dx + _normed(grads, values, before, [prefix + part for part in turned], dys)
+    return dys

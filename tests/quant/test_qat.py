@@ -1,4 +1,4 @@
-"""Training of the integer model: gradients, exactness of its forward, and what it brings."""
+"""Training of the integer model: where it begins, exactness of its forward, what it brings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,107 +15,15 @@ from configs import schema
 from configs.cli import UserError
 from configs.schema import Config
 from model import checkpoint, tasks, transformer
-from quant import calibrate, latent, qat, qmodel, straight_through
-from quant.fold import Folded, fold
-from quant.folded import forward
+from model.tasks import Batch
+from model.tokenizer import Tokenizer
+from quant import latent, qat, qmodel
 from quant.golden import GoldenModel
 from quant.latent import Latent
 from quant.quantize import quantize
 from quant.random import random_params
-from quant.smooth import smooth
-from quant.straight_through import Values
 from tests.quant.helpers import first_difference, small
-
-VOCAB = 11
-TOKENIZER = {"kind": "word", "vocab": [f"t{i}" for i in range(VOCAB)]}
-TOKENS = np.random.default_rng(5).integers(0, VOCAB, (3, 9))
-KINDS = [
-    {"activation": "relu", "positions": "learned", "norm": "rmsnorm"},
-    {"activation": "gelu", "positions": "rotary", "norm": "layernorm"},
-    {"activation": "swiglu", "positions": "rotary", "n_kv_heads": 1},
-    {"activation": "silu", "positions": "sinusoidal"},
-    {"activation": "gelu_exact", "n_kv_heads": 1},
-]
-
-
-def prepared(config: Config, seed: int = 3) -> tuple[Folded, calibrate.Statistics]:
-    folded = fold(random_params(config, seed, VOCAB), config.model)
-    folded = smooth(folded, calibrate.collect(folded, TOKENS))
-    return folded, calibrate.collect(folded, TOKENS)
-
-
-def arrays(folded: Folded) -> dict[str, np.ndarray]:
-    """The parameters of a folded model by the names of their gradients."""
-    named = {"embed_tok": folded.embed_tok}
-    if folded.embed_pos is not None:
-        named["embed_pos"] = folded.embed_pos
-    parts = {
-        f"layers.{index}.{part}": linear
-        for index, layer in enumerate(folded.layers)
-        for part in qmodel.LINEARS
-        if (linear := getattr(layer, part)) is not None
-    }
-    for name, linear in (parts | {"head": folded.head}).items():
-        named |= {f"{name}.weight": linear.weight, f"{name}.bias": linear.bias}
-    return named
-
-
-def float_values(folded: Folded, tokens: np.ndarray) -> Values:
-    """What the backward reads, from the float forward in float64."""
-    stages: dict[str, np.ndarray] = {}
-
-    def note(stage: str, value: np.ndarray) -> np.ndarray:
-        stages[stage] = value
-        return value
-
-    forward(folded, tokens, note)
-    config = folded.config
-    b, t = tokens.shape
-    visible = np.tril(np.ones((t, t), bool))
-    for index in range(config.n_layers):
-        probs = np.zeros((b, config.n_heads, t, t))
-        probs[..., visible] = stages[f"layers.{index}.attn_probs"]
-        probs /= probs.sum(axis=-1, keepdims=True)
-        stages[f"layers.{index}.attn_probs"] = probs.swapaxes(1, 2)
-    named = arrays(folded)
-
-    def all_of(kind: str) -> dict[str, np.ndarray]:
-        return {n.removesuffix(kind): value for n, value in named.items() if n.endswith(kind)}
-
-    return Values(stages, all_of(".weight"), all_of(".bias"), folded.eps)
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind.values())))
-def test_gradients_are_those_of_the_float_graph(kind: dict) -> None:
-    """Against differences of the folded model in float64, for every parameter it has."""
-    config = small(n_heads=2, **kind)
-    folded, _ = prepared(config)
-    rng = np.random.default_rng(1)
-    scored = rng.random(TOKENS.shape) < 0.7
-    wanted = rng.normal(size=(*TOKENS.shape, VOCAB))
-
-    def loss() -> float:
-        return qat.divergence(wanted, forward(folded, TOKENS), scored)[0]
-
-    _, dlogits = qat.divergence(wanted, forward(folded, TOKENS), scored)
-    values = float_values(folded, TOKENS)
-    found = straight_through.backward(values, TOKENS, dlogits, config.model, VOCAB)
-    named = arrays(folded)
-    assert set(found) == set(named)
-    for name, array in named.items():
-        direction = rng.normal(size=array.shape)
-        expected = slope(loss, array, direction)
-        assert np.sum(found[name] * direction) == pytest.approx(expected, rel=1e-6, abs=1e-8), name
-
-
-def slope(function: Callable[[], float], array: np.ndarray, direction: np.ndarray) -> float:
-    """Derivative of `function` when `array` moves in place, by a five-point difference."""
-    start, h, total = array.copy(), 1e-4, 0.0
-    for factor, weight in ((-2, 1), (-1, -8), (1, 8), (2, -1)):
-        array[...] = start + factor * h * direction
-        total += weight * function()
-    array[...] = start
-    return total / (12 * h)
+from tests.quant.qat_models import KINDS, TOKENIZER, TOKENS, VOCAB, prepared
 
 
 def begun(bits: int, **kind: object) -> tuple[qmodel.QuantModel, Latent]:
@@ -129,13 +36,14 @@ def begun(bits: int, **kind: object) -> tuple[qmodel.QuantModel, Latent]:
 def same(a: qmodel.QuantModel, b: qmodel.QuantModel) -> bool:
     """Every tensor of two artefacts equal, by what they would save."""
     pairs = [(a.embed_tok, b.embed_tok), (a.embed_pos, b.embed_pos)]
+    assert len(a.encoder) == len(b.encoder)
     for (_, one), (_, other) in zip(latent.linears(a), latent.linears(b), strict=True):
         pairs += [(value, vars(other)[part]) for part, value in vars(one).items()]
     return all(np.array_equal(one, other) for one, other in pairs)
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
-@pytest.mark.parametrize("kind", KINDS[:3], ids=lambda kind: kind["activation"])
+@pytest.mark.parametrize("kind", [*KINDS[:3], KINDS[6]], ids=lambda kind: "-".join(kind))
 def test_it_begins_at_the_artefact_to_the_bit(bits: int, kind: dict) -> None:
     qm, behind = begun(bits, **kind)
     assert same(behind.artefact(), qm)
@@ -206,6 +114,31 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     )
     checkpoint.save(config.build_dir / "model", saved)
     return config
+
+
+@pytest.mark.parametrize("kind", ["encoder", "encoder-decoder"])
+def test_nothing_depends_on_what_stands_at_padding(kind: str) -> None:
+    config = small({"weight_bits": 3}, kind=kind, activation="gelu")
+    folded, stats = prepared(config)
+    behind = Latent(folded, stats, quantize(folded, stats, config.quant, TOKENIZER))
+    params = transformer.empty(config.model, VOCAB)
+    params.flat[...] = random_params(config, 3, VOCAB).flat
+    words = Tokenizer("word", TOKENIZER["vocab"])
+    real = checkpoint.Checkpoint(config.model, VOCAB, params, words, None, "t1", 1, 1.0)
+    mask = np.arange(9) < np.array([[9], [5], [2]])
+    targets = np.where(np.arange(9) == np.array([[8], [4], [1]]), 3, -1)
+    results = []
+    for padding in (0, 7):
+        rows = np.where(mask, TOKENS, padding)
+        batch = Batch(rows, targets, mask)
+        if kind == "encoder-decoder":
+            batch = Batch(TOKENS, targets, None, rows, mask)
+        results.append(qat.gradients(real, behind.artefact(), batch))
+    assert results[0][0] == results[1][0] > 0
+    assert set(results[0][1]) == {n for n in behind.params if not n.endswith(".step")}
+    for name, gradient in results[0][1].items():
+        assert np.isfinite(gradient).all()
+        assert np.array_equal(gradient, results[1][1][name]), name
 
 
 def test_it_helps_and_the_artefact_is_what_was_trained(trained: Config) -> None:
@@ -292,7 +225,7 @@ def test_numbers_that_run_away_are_said(trained: Config) -> None:
         (["--minutes", "0"], "--minutes 0.0: give a number above 0"),
         (["--learning-rate", "nan"], "--learning-rate nan: give a number above 0"),
         (["--steps", "0"], "argument --steps"),
-        (["--config", "copy"], "model.kind = 'encoder-decoder': not yet trained"),
+        (["--config", "nope"], "no config 'nope'"),
     ],
 )
 def test_bad_options_are_one_line(root: Path, options: list[str], message: str) -> None:
