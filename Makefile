@@ -40,8 +40,9 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES
-.PHONY: setup train try look generate quantize qat rtl sim demo test test-all lint bench clean help stages FORCE
+unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
+	BLOCKS DEVICE
+.PHONY: setup train try look generate quantize qat search rtl sim demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -80,6 +81,10 @@ quantize: $(QUANTISED)
 # Trains anew whenever it is asked for; what it writes is up to date for rtl and sim.
 qat: $(TRAINED) $(STAGES)/quant.json
 	$(PY) -m quant.qat $(COMMON) $(call option,weight-bits,BITS) $(call option,minutes,MINUTES)
+
+search: $(TRAINED)
+	$(PY) -m quant.search $(COMMON) $(call option,budget-kbit,BUDGET) $(call option,blocks,BLOCKS) \
+		$(call option,device,DEVICE)
 
 rtl: $(RENDERED)
 	@echo "rendered: $(BUILD)/rtl"
@@ -130,6 +135,7 @@ make try         ask the float model; it answers and says how sure it is
 make look        where each head of it looks       -> build/<name>/model/attention.png
 make quantize    integer model and its report      -> build/<name>/quant, report.html in it
 make qat         train the integer model to do what the float one does; replaces build/<name>/quant
+make search      the best widths of weights within a budget  -> build/<name>/search
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
 make sim         simulate it, compare every bit    -> build/<name>/sim
 make lint        ruff, mypy; Verilator, Icarus and Yosys on every Verilog file, no warning allowed
@@ -145,6 +151,9 @@ TOKENS=64        generate, sim, try: how many tokens to write
 TEMPERATURE=0.8  generate, sim: 0 takes the likeliest token, more is bolder
 SEED=7           generate, sim: seed of the sampling; train: seed of the training (then it is kept)
 BITS=4           qat: bits of a weight, 2 (-1, 0, 1) to 8, instead of the config's
+BUDGET=400       search: kbit of all weights together; or one of the next two
+BLOCKS=90        search: blocks of 18 kbit of block RAM for weights, embeddings and KV cache
+DEVICE=ulx3s-85f search: as many blocks as a device has (configs/devices/)
 MINUTES=4        qat: how long to train, instead of a fixed number of steps
 QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), count the exact answers
 SIM=$(SIM)    icarus or verilator

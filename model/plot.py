@@ -1,4 +1,4 @@
-"""Pictures: loss.png and accuracy.png of a training, attention.png of a prompt."""
+"""Pictures: of a training loss.png and accuracy.png, attention.png of a prompt, pareto.png."""
 
 from __future__ import annotations
 
@@ -73,6 +73,21 @@ def attention(path: Path, maps: list[Map], title: str) -> None:
             ticks: dict[str, Any] = {"fontsize": 5, "parse_math": False}
             axes.set_xticks(range(len(one.columns)), one.columns, rotation=90, **ticks)
             axes.set_yticks(range(len(one.rows)), one.rows, **ticks)
+    _write(figure, path)
+
+
+def pareto(path: Path, lines: dict[str, list[tuple[float, float]]], title: str) -> None:
+    """KL over weight bits; lines: label -> points (kbit, KL in nats); up to four."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for (label, points), style in zip(lines.items(), ("-", "+", "o", "*"), strict=False):
+        shown = [(kbit, kl) for kbit, kl in points if kl > 0]  # the axis is logarithmic
+        axes.plot([kbit for kbit, _ in shown], [kl for _, kl in shown], style, label=label)
+    axes.set(title=title, xlabel="weights (kbit)", ylabel="KL(float, integer) (nats)", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
     _write(figure, path)
 
 

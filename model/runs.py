@@ -20,9 +20,8 @@ from model import checkpoint, transformer
 from model.optim import Optimizer
 from model.tasks import Task
 
-INIT, BATCH, CALIBRATION, SAMPLE, DROPOUT, QAT = range(
-    1, 7
-)  # purposes of random numbers; tasks.py uses 0
+# purposes of random numbers; tasks.py uses 0
+INIT, BATCH, CALIBRATION, SAMPLE, DROPOUT, QAT, SEARCH = range(1, 8)
 
 OVERFIT = 0.02  # rise of the validation loss above its lowest that is worth a word
 

@@ -136,6 +136,7 @@ def test_help_names_every_config_and_target(root: Path) -> None:
         "try",
         "look",
         "generate",
+        "search",
         "sim",
         "demo",
         "test",
