@@ -182,13 +182,9 @@ class QuantConfig(Section):
     residual_bits: int = Field(16, ge=12, le=16)
     score_frac_bits: int = Field(5, ge=2, le=8)
     prob_bits: int = Field(12, ge=6, le=15)
-    bits: dict[str, int] = Field(
-        {}, description="overrides by name (configs/widths.py), * for any part; the last one wins"
-    )
+    bits: dict[str, int] = Field({}, description="overrides by name, see configs/widths.py")
     calibration_windows: int = Field(64, ge=1)
-    calibration: Literal["mse", "absmax", "percentile"] = Field(
-        "mse", description="ranges: of least squared error, of the largest value, of percentile"
-    )
+    calibration: Literal["mse", "absmax", "percentile"] = "mse"
     percentile: float = Field(
         99.99, gt=50, le=100, description="of magnitudes that are not clipped"
     )

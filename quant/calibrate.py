@@ -21,6 +21,8 @@ HEADROOM = 1.25
 CLIP_CANDIDATES = 4  # scales tried: from no clipping to clipping at 1/8 of the largest value
 LOGIT_FRAC_MAX = 12  # keeps temperatures up to 4 inside their 16-bit register
 CHANNEL_STAGES = (".k", ".v", ".cross_k", ".cross_v", ".ffn_hidden")
+ROUNDED_STAGES = (".attn_out", ".cross_out", ".ffn_hidden")
+ROW_SAMPLES = 1 << 18  # values kept per stage and chunk in whole rows, of what matrices read
 INPUT_STAGES = ("_norm", ".attn_out", ".cross_out", ".ffn_hidden")
 MANTISSA = QFormat(16, ops.MANT_BITS, False)  # of the pairs (mantissa, k) of norms and reciprocals
 
@@ -39,6 +41,7 @@ class Statistics:
         self._high: dict[str, Array] = {}
         self._gram: dict[str, Array] = {}
         self._rows: dict[str, int] = {}
+        self._kept: dict[str, list[Array]] = {}
 
     def note(self, stage: str, value: Array) -> Array:
         """Take in the values of one chunk, unchanged; UserError when they are not finite."""
@@ -56,6 +59,9 @@ class Statistics:
             rows = value.reshape(-1, value.shape[-1])
             self._gram[stage] = self._gram.get(stage, 0.0) + rows.T @ rows
             self._rows[stage] = self._rows.get(stage, 0) + len(rows)
+        if stage.endswith(ROUNDED_STAGES):
+            stride = -(-value.size // ROW_SAMPLES)
+            self._kept.setdefault(stage, []).append(rows[::stride].copy())
         return value
 
     def channel_range(self, stage: str) -> tuple[Array, Array]:
@@ -65,6 +71,11 @@ class Statistics:
     def gram(self, stage: str) -> Array:
         """[in, in] mean of x x^T over rows x of a stage that a matrix reads."""
         return self._gram[stage] / self._rows[stage]
+
+    def rounding_mean(self, stage: str, fmt: QFormat) -> Array:
+        """[in] what each channel of a stage gains on average by going through `fmt`."""
+        rows = np.concatenate(self._kept[stage])
+        return (fmt.decode(fmt.encode(rows)) - rows).mean(axis=0)
 
     def percentile(self, stage: str, share: float) -> float:
         """The magnitude that `share` percent of the values do not exceed."""

@@ -54,6 +54,11 @@ def encode_bias(name: str, bias: Array, out_frac: int) -> Array:
     return codes.astype(np.int32)
 
 
+def decode_bias(linear: Linear) -> Array:
+    """The real bias [out] that the codes of `encode_bias` stand for."""
+    return (linear.bias - float(ops.ROUND_BIAS)) * 2.0 ** -(linear.out_frac + ops.GUARD_BITS)
+
+
 class _Quantizer:
     def __init__(self, folded: Folded, stats: Statistics, quant: QuantConfig) -> None:
         self.folded, self.stats, self.quant = folded, stats, quant
@@ -103,13 +108,17 @@ class _Quantizer:
         codes, fracs = rounding.choose(
             linear.weight, bits, gram, frac_max=pre - in_frac + ops.SHIFT_MAX
         )
+        bias = linear.bias
+        if not normed:  # what rounding the input adds on average is taken off again
+            real = codes * 2.0 ** -fracs[:, None]
+            bias = bias - real @ self.stats.rounding_mean(reads, self.formats[reads])
         exponent = pre + ops.MANT_BITS - out.frac - ops.GUARD_BITS
         if normed:
             exponent -= self.residual_frac + self.norm_octave
         return Linear(
             weight=codes,
             shift=(fracs - (pre - in_frac)).astype(np.uint8),
-            bias=encode_bias(name, linear.bias, out.frac),
+            bias=encode_bias(name, bias, out.frac),
             weight_frac=fracs.astype(np.int8),
             exponent=exponent,
             in_frac=in_frac,

@@ -21,6 +21,7 @@ from quant.golden import GoldenModel
 from quant.qformat import QFormat
 from quant.quantize import encode_bias, quantize
 from quant.random import random_model, random_params
+from quant.turn import turned
 from tests.model.helpers import question_config
 from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
 
@@ -135,6 +136,21 @@ def test_a_gelu_range_that_ends_where_the_table_does_loses_nothing() -> None:
     formats = {f"layers.{i}.ffn_hidden": QFormat(8, 5 + i) for i in range(2)}
     calibrate._share_bump(formats, folded, stats)
     assert set(formats.values()) == {QFormat(8, 5)}
+
+
+def test_what_rounding_adds_on_average_is_taken_off() -> None:
+    """A channel that is always 0.03 becomes 0 in units of 1/16; the bias of o makes up for it."""
+    stats, fmt = calibrate.Statistics(), QFormat(8, 4)
+    rows = np.tile([0.03, 0.5, -0.04], (40, 1))
+    stats.note("layers.0.attn_out", rows)
+    assert np.allclose(stats.rounding_mean("layers.0.attn_out", fmt), [-0.03, 0.0, -0.0225])
+    config = small({"act_bits": 8, "kv_bits": 16, "residual_bits": 16}, activation="gelu")
+    qm = random_model(config, 39, VOCAB)
+    folded = turned(fold(random_params(config, 39, VOCAB), config.model))
+    shifted = qm.layers[0].down.bias - encode_bias(
+        "", folded.layers[0].down.bias, qm.layers[0].down.out_frac
+    )
+    assert np.abs(shifted).max() > 16  # more than one unit of the output
 
 
 def test_qformat() -> None:
