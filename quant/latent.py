@@ -22,7 +22,7 @@ from quant.qmodel import CROSS_LINEARS, Layer, Linear, QuantModel
 from quant.quantize import GATED, MEMORY, STAGES, decode_bias, encode_bias
 
 TABLES = ("embed_tok", "embed_pos")
-INSIDE = 0.499  # how far, in steps, a weight may begin from its code
+INSIDE = 0.3  # how far, in steps, a weight may begin from its code
 STEP_UNIT = 0.1  # octaves
 
 
