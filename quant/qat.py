@@ -163,6 +163,7 @@ def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, An
 def describe(result: dict[str, Any]) -> str:
     """Float, quantised and trained model side by side."""
     bits, qat = result["quant"]["weight_bits"], result["qat"]
+    mixed = " (others: quant.bits)" if result["quant"].get("bits") else ""
     columns = [result["ptq"], result]
     scores = [column["score"] for column in columns]
     rows = [
@@ -180,8 +181,8 @@ def describe(result: dict[str, Any]) -> str:
     lines = [f"{name:16}{real:14}{ptq:22}{trained}".rstrip() for name, real, ptq, trained in rows]
     return "\n".join(
         [
-            f"weights of {bits} bits, {qat['steps']} steps in {qat['cpu_seconds']:.0f} CPU s; "
-            f"{scores[0]['tokens']} held-out tokens",
+            f"weights of {bits} bits{mixed}, {qat['steps']} steps in {qat['cpu_seconds']:.0f} "
+            f"CPU s; {scores[0]['tokens']} held-out tokens",
             *lines,
         ]
     )
