@@ -118,6 +118,7 @@ lint: $(READY)
 
 bench: $(RENDERED)
 	$(PY) -m model.benchmark $(call option,text,TEXT)
+	$(PY) -m quant.benchmark $(call option,text,TEXT)
 	$(PY) -m sim.benchmark $(COMMON)
 
 clean:

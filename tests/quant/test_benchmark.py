@@ -1,0 +1,64 @@
+"""The benchmark of the integers: what it writes, and that it leaves the user's folders alone."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from configs import measure, schema
+from configs.cli import UserError
+from quant import benchmark
+
+SCORE = {
+    "tokens": 100,
+    "float_loss": 1.0,
+    "integer_loss": 1.002,
+    "loss_increase": 0.002,
+    "loss_increase_se": 0.0005,
+    "same_argmax": 0.991,
+    "same_argmax_se": None,
+    "kl": 0.0004,
+}
+
+
+def test_the_table() -> None:
+    plain = {"model": "m", "setting": "W4", "score": SCORE}
+    exact = {"float": 9, "integer": 8, "questions": 10}
+    entries = [plain, plain | {"qat": {"cpu_seconds": 61.2}, "exact_answers": exact}]
+    host = measure.host() | {"load_before": 0.0, "load_after": 0.0}
+    result = {"command": "c", "seed": 1, "host": host, "versions": {}}
+    text = benchmark.markdown(result | {"entries": entries, "quantise": {"cpu": 7.85}})
+    assert "7.8 CPU s" in text or "7.9 CPU s" in text
+    assert "| m | W4 | 1.00000 | +0.00200 ± 0.00050 | 99.10 ± 0.00 % | 0.000400 | - |" in text
+    assert "W4, trained for 61 CPU s" in text
+    assert "float 9, integer 8 of 10" in text
+
+
+def test_the_models_integers_stay_as_they_are() -> None:
+    config = schema.load("tiny").model_copy(update={"name": "apart"})
+    (config.build_dir / "model").mkdir(parents=True, exist_ok=True)
+    kept = config.build_dir / "model" / "weights"
+    kept.write_text("kept")
+    with benchmark.apart(config) as ours:
+        copy = ours.build_dir / "model" / "weights"
+        assert copy.read_text() == "kept"
+        copy.write_text("changed")
+    assert kept.read_text() == "kept"
+    assert not ours.build_dir.exists()
+    kept.unlink()
+    kept.parent.rmdir()
+    config.build_dir.rmdir()
+
+
+def test_an_unknown_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["x", "--only", "novels"])
+    with pytest.raises(UserError, match="--only novels: choose from stories,shakespeare"):
+        benchmark.main()
+
+
+def test_every_model_and_option_exists() -> None:
+    assert set(benchmark.MODELS) <= {*schema.available(), "shakespeare"}
+    for settings in benchmark.MODELS.values():
+        for setting in settings:
+            schema.QuantConfig.model_validate(schema.QuantConfig().model_dump() | setting.options)
