@@ -31,9 +31,9 @@ from quant.latent import Latent, weights
 from quant.qmodel import QuantModel
 
 Array = np.ndarray
-STEPS = 6000
+STEPS = 5000
 BATCH_TOKENS = 1024  # about; many small steps learn more than few large ones
-LEARNING_RATE = 1e-2  # of parameters in units of about their size
+LEARNING_RATE = 6e-3  # of parameters in units of about their size
 MOMENTUM = 0.5  # beta1 of Adam: with more, weights overshoot and cross back
 WARMUP = 20
 RUNAWAY = 1e4  # of parameters in those units
