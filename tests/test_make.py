@@ -82,7 +82,8 @@ def test_a_lost_half_of_the_artefact_is_made_again(checkout: Path) -> None:
 
 
 def test_what_qat_trained_is_rendered(checkout: Path) -> None:
-    assert steps_done(checkout, "qat", "BITS=3", "MINUTES=0.001") == ["train"]
+    steps_done(checkout, "train")
+    assert steps_done(checkout, "qat", "BITS=3", "MINUTES=0.001") == []
     assert steps_done(checkout, "rtl") == ["rtl"]
     artefact = checkout / "build" / "tiny" / "quant" / "qmodel.json"
     assert json.loads(artefact.read_text())["document"]["quant"]["weight_bits"] == 3
