@@ -93,6 +93,16 @@ def test_what_qat_trained_is_rendered(checkout: Path) -> None:
     assert artefact.read_bytes() == before
 
 
+def test_a_search_changes_no_artefact(checkout: Path) -> None:
+    steps_done(checkout, "quantize")
+    before = (checkout / "build" / "tiny" / "quant" / "qmodel.json").read_bytes()
+    assert steps_done(checkout, "search", "BUDGET=12") == []
+    assert (checkout / "build" / "tiny" / "search" / "bits.toml").is_file()
+    assert (checkout / "build" / "tiny" / "quant" / "qmodel.json").read_bytes() == before
+    result = make(checkout, "CONFIG=tiny", "search", "DEVICE=nope")
+    assert "error: no device 'nope'; there are: " in result.stderr
+
+
 def test_a_refused_seed_is_not_kept(checkout: Path) -> None:
     steps_done(checkout, "train")
     for seed in ("-1", "4294967296", "x"):
