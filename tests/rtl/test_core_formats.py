@@ -32,7 +32,7 @@ def draw(case: int) -> Config:
     """A model, an array, and formats: of classes, of layers, of single tensors and stages."""
     rng = random.Random(f"{SEED} {case}")
     model = {
-        "activation": rng.choice(("relu", "gelu")),
+        "activation": rng.choice(("relu", "gelu", "gelu_exact", "silu")),
         "positions": rng.choice(("learned", "rotary")),
         "norm": rng.choice(("layernorm", "rmsnorm")),
         "bias": rng.random() < 0.5,
