@@ -17,6 +17,7 @@ What is exact is worked out from the accumulator's bound and the biases, in inte
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ def start_max(shift: int, acc_max: int) -> int:
     return (acc_max << (places - shift)) + (1 << places >> 1)
 
 
-class Tail:
+class Tail(ABC):
     """What both forms have. Constants are arrays [out], which suits one row (NumPy applies them
     faster than scalars); `for_rows` has scalars where all channels agree, which suits many, and
     arrays of the type that the accumulators have.
@@ -75,10 +76,10 @@ class Tail:
     row_kind: Carrier = DOUBLE
     is_for_rows: bool = False
 
+    @abstractmethod
     def __call__(self, acc: Array, factor: Array | float = ONE, least: float = 0.0) -> Array:
         """Whole [..., out] of acc [..., out], which is overwritten; factor: a float or [..., 1], no
         element less than `least`."""
-        raise NotImplementedError
 
     def clip(self, x: Array, low: Array | float, high: Array | float) -> Array:
         """In place. For a row the two halves cost less than a clip, for many rows more."""
