@@ -17,8 +17,8 @@ What is exact is worked out from the accumulator's bound and the biases, in inte
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
