@@ -16,7 +16,7 @@ async def sums(dut: HierarchyObject) -> None:
     group = lanes // passes
     latency = passes + 3 + (max(group - 1, 0).bit_length() + 1) // 2
     bits = parameters().get("W", 16)
-    top, eps = 2 ** (bits - 1) - 1, random.choice((1, random.getrandbits(30)))
+    top, eps = 2 ** (bits - 1) - 1, random.choice((1, random.getrandbits(min(30, width - 1))))
     data = {"data": lanes * bits, "first": 1, "last": 1}
     timeline, expected = Timeline(["tile_valid", "eps"], data), {}
     for _ in range(VECTORS):
