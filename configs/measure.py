@@ -90,6 +90,22 @@ def versions(packages: Sequence[str], programs: dict[str, list[str]] | None = No
     return result
 
 
+def load() -> float:
+    """Processes that want to run, averaged over a minute."""
+    return os.getloadavg()[0]
+
+
+def about(module: str, load_before: float, seed: int, versions: dict) -> dict:
+    """What every result begins with: the command, where it ran, and beside how much else."""
+    return {
+        "version": 1,
+        "command": f"python -m {module} " + " ".join(sys.argv[1:]),
+        "seed": seed,
+        "host": host() | {"load_before": load_before, "load_after": load()},
+        "versions": versions,
+    }
+
+
 # -- tables ------------------------------------------------------------------------------------
 def number(value: float) -> str:
     """Three or more significant digits, thousands separated."""

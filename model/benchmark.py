@@ -19,7 +19,6 @@ import importlib.util
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +36,6 @@ from model.steps import SHAPES, our_step, their_step
 
 PARTS = ("step", "decode", "memory", "parity", "tasks", "text")
 FOLDER = schema.BUILD_DIR / "bench"
-VERSION = 1
 Figures = dict[str, dict]
 
 
@@ -227,18 +225,12 @@ def main() -> None:
     if unknown := sorted(set(parts) - set(PARTS)):
         raise UserError(f"--only {unknown[0]}: choose from {','.join(PARTS)}")
     memory.keep()
-    bench, load = Bench(args.repeats, args.seconds, args.text), os.getloadavg()[0]
+    bench, load = Bench(args.repeats, args.seconds, args.text), measure.load()
     for index, part in enumerate(parts, 1):
         print(f"[{index}/{len(parts)}] {part} ...", flush=True)
         getattr(bench, part)()
-    result = {
-        "version": VERSION,
-        "command": "python -m model.benchmark " + " ".join(sys.argv[1:]),
-        "seed": 1,
-        "host": measure.host() | {"load_before": load, "load_after": os.getloadavg()[0]},
-        "versions": measure.versions(("numpy", "torch")) | {"blas": blas_kernels()},
-        "rows": bench.rows,
-    }
+    versions = measure.versions(("numpy", "torch")) | {"blas": blas_kernels()}
+    result = measure.about("model.benchmark", load, 1, versions) | {"rows": bench.rows}
     files.write_json(FOLDER / "float.json", result)
     text = markdown(result)
     print(f"\n{text}\nwritten to {os.path.relpath(FOLDER / 'float.json')}")

@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -24,7 +23,6 @@ from configs.schema import Config
 from quant import pipeline, qat
 
 FOLDER = schema.BUILD_DIR / "bench"
-VERSION = 1
 
 
 class Setting(NamedTuple):
@@ -142,22 +140,16 @@ def main() -> None:
     if args.text is None and "shakespeare" in names:
         print("shakespeare: needs --text FILE")
         names.remove("shakespeare")
-    load, entries = os.getloadavg()[0], []
+    load, entries = measure.load(), []
     for name in names:
         print(f"[{names.index(name) + 1}/{len(names)}] {name} ...", flush=True)
         config = trained_config(name, args.text)
         for setting in MODELS[name]:
             print(f"      {setting.name}", flush=True)
             entries += measured(config, setting)
-    result = {
-        "version": VERSION,
-        "command": "python -m quant.benchmark " + " ".join(sys.argv[1:]),
-        "seed": 1,
-        "host": measure.host() | {"load_before": load, "load_after": os.getloadavg()[0]},
-        "versions": measure.versions(("numpy",)),
-        "quantise": {"cpu": quantising_time(trained_config("stories", None))},
-        "entries": entries,
-    }
+    seconds = quantising_time(trained_config("stories", None))
+    result = measure.about("quant.benchmark", load, 1, measure.versions(("numpy",)))
+    result |= {"quantise": {"cpu": seconds}, "entries": entries}
     files.write_json(FOLDER / "integers.json", result)
     text = markdown(result)
     print(f"\n{text}\nwritten to {os.path.relpath(FOLDER / 'integers.json')}")

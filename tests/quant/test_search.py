@@ -18,14 +18,14 @@ from configs import devices, schema
 from configs.cli import UserError
 from configs.devices import Device
 from configs.schema import Config, ConfigError
-from model import checkpoint, tasks, transformer
+from model import tasks
 from quant import banks, pipeline, search, search_table
 from quant.front import BITS, Point, front, thinned, within
 from quant.golden import GoldenModel
-from quant.random import random_params
 from quant.score import score
 from quant.search import Budget
 from tests.export import helpers as machines
+from tests.quant.helpers import save_random
 
 SIZES = [6, 10, 3, 16]
 GENERIC = Device(name="generic", block_kbit=18, blocks=1)
@@ -158,14 +158,7 @@ def trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     bits = {"*.weight": 7, "layers.*.k": 9}  # the first is what is searched, the second stays
     quant = config.quant.model_copy(update={"bits": bits, "calibration_windows": 8})
     config = config.model_copy(update={"quant": quant})
-    task = tasks.load(config)
-    size = len(task.tokenizer.vocab)
-    params = transformer.empty(config.model, size)
-    params.flat[...] = random_params(config, 1, size).flat
-    saved = checkpoint.Checkpoint(
-        config.model, size, params, task.tokenizer, task.stop_token, "Once", 1, 3.0
-    )
-    checkpoint.save(config.build_dir / "model", saved)
+    save_random(config)
     return config
 
 
