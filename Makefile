@@ -139,7 +139,7 @@ make qat         train the integer model to do what the float one does; replaces
 make search      the best widths of weights within a budget  -> build/<name>/search
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
 make sim         simulate it, compare every bit    -> build/<name>/sim
-make lint        ruff, mypy; Verilator, Icarus and Yosys on every Verilog file, no warning allowed
+make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make clean       remove build/ and the caches, keep .venv
 

@@ -1,8 +1,9 @@
-"""Lint of the Verilog: three parsers and a few rules on the text; every warning is fatal.
+"""Lint of the Verilog: three parsers, Verible, a few rules on the text; every warning is fatal.
 
 Each file of `hdl/` is its own top, so it must elaborate standalone with its default parameters; so
 must every rendered design. The rules forbid what one of the parsers reads differently or not at
-all, and every waiver.
+all, and every waiver. Verible checks format and style of the same files, by the rules files
+`.verible_format` and `.rules.verible_lint`; `--format` writes the format.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from configs.cli import UserError
 from configs.schema import BUILD_DIR
 from sim import env as sim_env
 from sim.lint_rules import rule_problems
+from sim.lint_verible import format_files, format_problems, style_problems
 
 ROOT = BUILD_DIR.parent
 HDL = ROOT / "hdl"
@@ -112,13 +114,14 @@ def lint(static: Sequence[Path], rendered: Iterable[Path] = ()) -> list[str]:
     """Problems of static files and of rendered folders, each with the tool and the top."""
     for simulator in sim_env.SIMULATORS:
         sim_env.require(simulator)
-    problems = [f"{p}: {what}" for p in static for what in rule_problems(p, p.read_text())]
+    texts = list(static)
     groups = [static_designs(static[0::2]), static_designs(static[1::2])]
     for folder in rendered:
         design = rendered_design(folder)
         groups.append([design])
-        inside = [path for path in design.files if path.is_relative_to(folder)]
-        problems += [f"{p}: {what}" for p in inside for what in rule_problems(p, p.read_text())]
+        texts += [path for path in design.files if path.is_relative_to(folder)]
+    problems = [f"{p}: {what}" for p in texts for what in rule_problems(p, p.read_text())]
+    problems += format_problems(texts) + style_problems(texts)
     groups = [group for group in groups if group]
     designs = [design for group in groups for design in group]
     with sim_env.applied("verilator"), ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -136,15 +139,18 @@ def main() -> int:
         prog="python -m sim.lint", description="Lint all Verilog; any warning is an error."
     )
     parser.add_argument("files", nargs="*", type=Path, help="default: hdl/ and all rendered")
+    parser.add_argument("--format", action="store_true", help="format hdl/ or the files, then lint")
     args = parser.parse_args()
     static = [path.resolve() for path in args.files] or sorted(HDL.rglob("*.sv"))
     if missing := [path for path in static if not path.is_file()]:
         raise UserError(f"no file '{missing[0]}'")
+    if args.format:
+        format_files(static)
     rendered = [] if args.files else sorted(p.parent for p in BUILD_DIR.glob("*/rtl/files.f"))
     problems = lint(static, rendered)
     for problem in problems:
         print(problem)
-    what = f"{len(static)} modules, {len(rendered)} designs, 3 parsers"
+    what = f"{len(static)} modules, {len(rendered)} designs, 3 parsers and Verible"
     print(f"lint: {what}: {len(problems) or 'no'} problems")
     return 1 if problems else 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sim import lint, lint_rules
+from sim import lint, lint_rules, lint_verible
 
 GOOD = """`default_nettype none
 
@@ -48,6 +48,13 @@ BAD = {
     "packaged": ("'package' is not in our subset", "module", "package p; endpackage\nmodule"),
     "nettype": ("`default_nettype none is missing", "`default_nettype none", ""),
     "two": ("one module named as the file", "`default_nettype wire", "module b;\nendmodule"),
+    "unformatted": ("verible format", "  assign y_o", "    assign y_o"),
+    "implicit_type": (
+        "[explicit-parameter-storage-type]",
+        "logic [3:0] y_q;",
+        "localparam [3:0] MASK = 4'd15; logic [3:0] y_q;",
+    ),
+    "blocking": ("[always-ff-non-blocking]", "y_q <= a_i", "y_q = a_i"),
     "waived": ("a waiver", "logic [3:0] y_q;", "/* verilator lint_off WIDTH */ logic [3:0] y_q;"),
 }
 
@@ -86,6 +93,15 @@ def test_bad_file_fails(folder: Path, name: str) -> None:
     assert old in GOOD
     problems = lint_text(folder, name, GOOD.replace(old, new, 1))
     assert any(expected in problem for problem in problems), problems
+
+
+def test_the_formatter_mends_what_the_lint_finds(folder: Path) -> None:
+    path = folder / "crooked.sv"
+    path.write_text(GOOD.replace("module good", "module crooked").replace("  assign", " assign"))
+    assert lint_verible.format_problems([path])
+    lint_verible.format_files([path])
+    assert path.read_text() == GOOD.replace("module good", "module crooked")
+    assert lint.lint([path]) == []
 
 
 def test_one_bad_file_among_good_ones_is_named(folder: Path) -> None:

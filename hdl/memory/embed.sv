@@ -139,7 +139,9 @@ module embed #(
           .bits_i (BITS),
           .value_o(saturated)
       );
-      always_ff @(posedge clk_i) x_o[lane*16+:16] <= {{(17 - W) {saturated[W-1]}}, saturated[W-2:0]};
+      always_ff @(posedge clk_i) begin
+        x_o[lane*16+:16] <= {{(17 - W) {saturated[W-1]}}, saturated[W-2:0]};
+      end
     end
   end else begin : g_no_position
     logic unused_position;

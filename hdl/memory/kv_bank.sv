@@ -39,9 +39,9 @@ module kv_bank #(
   localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
   localparam integer Lane = Row % Cols;
   localparam integer GROUP_INT = Row / Cols;
-  localparam [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
-  localparam [Cols-1:0] FIRST_COL = 1;
-  localparam [RowW-1:0] ROW = Row[RowW-1:0];
+  localparam logic [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
+  localparam logic [Cols-1:0] FIRST_COL = 1;
+  localparam logic [RowW-1:0] ROW = Row[RowW-1:0];
 
   reg  [Cols*W-1:0] mem      [0:Depth-1];
   reg  [Cols*W-1:0] read_q;

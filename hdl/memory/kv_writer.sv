@@ -53,12 +53,12 @@ module kv_writer #(
   localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
   localparam integer Groups = (Rows >= Cols) ? Rows / Cols : 1;
   localparam integer SUB_LAST_INT = Sub - 1;
-  localparam [SubW-1:0] SUB_LAST = SUB_LAST_INT[SubW-1:0];
+  localparam logic [SubW-1:0] SUB_LAST = SUB_LAST_INT[SubW-1:0];
   localparam integer GROUP_LAST_INT = Groups - 1;
-  localparam [GroupW-1:0] GROUP_LAST = GROUP_LAST_INT[GroupW-1:0];
-  localparam [AddrW-1:0] K_STRIDE = KStride[AddrW-1:0];
-  localparam [AddrW-1:0] V_STRIDE = VStride[AddrW-1:0];
-  localparam [AddrW-1:0] ONE = 1;
+  localparam logic [GroupW-1:0] GROUP_LAST = GROUP_LAST_INT[GroupW-1:0];
+  localparam logic [AddrW-1:0] K_STRIDE = KStride[AddrW-1:0];
+  localparam logic [AddrW-1:0] V_STRIDE = VStride[AddrW-1:0];
+  localparam logic [AddrW-1:0] ONE = 1;
 
   wire [AddrW-1:0] pos_waves, pos_tiles;
   reg [AddrW-1:0] k_offset_q, v_offset_q;  // of the position

@@ -37,7 +37,7 @@ module operand_bank #(
     output wire [     W-1:0] rdata_o
 );
   localparam integer GROUP_INT = Row / Cols;
-  localparam [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
+  localparam logic [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
 
   wire               group_hit = waddr_group_i == GROUP;
   wire               clear = ZeroFill != 0 && waddr_group_i == {GroupW{1'b0}};

@@ -21,7 +21,7 @@ module tile_address #(
     output wire [GroupW-1:0] group_o
 );
   localparam integer GROUP_LAST_INT = Groups - 1;
-  localparam [GroupW-1:0] GROUP_LAST = GROUP_LAST_INT[GroupW-1:0];
+  localparam logic [GroupW-1:0] GROUP_LAST = GROUP_LAST_INT[GroupW-1:0];
 
   reg [WordW-1:0] next_word_q;
   reg [GroupW-1:0] next_group_q;

@@ -73,12 +73,12 @@ module controller #(
   } state_e;
 
   localparam integer POS_LAST_INT = Context - 1;
-  localparam [PosW-1:0] POS_LAST = POS_LAST_INT[PosW-1:0];
-  localparam [15:0] VOCAB = Vocab[15:0];
+  localparam logic [PosW-1:0] POS_LAST = POS_LAST_INT[PosW-1:0];
+  localparam logic [15:0] VOCAB = Vocab[15:0];
   localparam integer ROW_LAST_INT = Rows - 1;
-  localparam [RowW-1:0] ROW_LAST = ROW_LAST_INT[RowW-1:0];
+  localparam logic [RowW-1:0] ROW_LAST = ROW_LAST_INT[RowW-1:0];
   localparam integer COL_LAST_INT = Cols - 1;
-  localparam [ColW-1:0] COL_LAST = COL_LAST_INT[ColW-1:0];
+  localparam logic [ColW-1:0] COL_LAST = COL_LAST_INT[ColW-1:0];
 
   state_e state_q, state_d;
   reg [4:0] status_q, status_d;

@@ -42,7 +42,7 @@ module scoreboard #(
   assign complete[1] = !busy_i;
 
   for (genvar s = 2; s < Slots; s = s + 1) begin : g_slot
-    localparam [SlotW-1:0] SLOT = s[SlotW-1:0];
+    localparam logic [SlotW-1:0] SLOT = s[SlotW-1:0];
     reg [LenW-1:0] count_q, count_d;
     reg complete_q, complete_d;
 

@@ -75,9 +75,9 @@ module sequencer #(
     output wire [  AddrW-1:0] wave_addr_o,
     output wire               wave_kv_o
 );
-  localparam [LenW-1:0] ROWS = Rows[LenW-1:0];
+  localparam logic [LenW-1:0] ROWS = Rows[LenW-1:0];
   localparam integer SUB_LAST_INT = Sub - 1;
-  localparam [SubW-1:0] SUB_LAST = SUB_LAST_INT[SubW-1:0];
+  localparam logic [SubW-1:0] SUB_LAST = SUB_LAST_INT[SubW-1:0];
 
   // program counter and read-ahead
   reg running_q, fetched_q;
@@ -85,13 +85,13 @@ module sequencer #(
 
   // the step in progress
   reg valid_q, last_q, prob_q, kv_q;
-  reg [  StepW-1:0] step_q;
-  reg [  SlotW-1:0] slot_q, gate_q;
+  reg [StepW-1:0] step_q;
+  reg [SlotW-1:0] slot_q, gate_q;
   reg [OpWordW-1:0] base_word_q, word_q;
-  reg [   SubW-1:0] base_sub_q, sub_q;
-  reg [ CountW-1:0] inner_q, wave_q;
-  reg [  TileW-1:0] outer_q, tile_q;
-  reg [  AddrW-1:0] inner_stride_q, outer_stride_q, tile_addr_q, addr_q;
+  reg [SubW-1:0] base_sub_q, sub_q;
+  reg [CountW-1:0] inner_q, wave_q;
+  reg [TileW-1:0] outer_q, tile_q;
+  reg [AddrW-1:0] inner_stride_q, outer_stride_q, tile_addr_q, addr_q;
   reg [   LenW-1:0] need_q;
 
   wire issue = valid_q && ready_i && gate_ready_i;

@@ -16,7 +16,7 @@ module norm_unit #(
     parameter integer        Passes = 4,
     parameter integer        W      = 16,
     parameter integer        SumW   = 40,
-    parameter [SumW-1:0] Eps    = 1
+    parameter logic [SumW-1:0] Eps = 1
 ) (
     input  wire               clk_i,
     input  wire               rst_i,

@@ -10,8 +10,8 @@ module saturating_add #(
     input  wire [W-1:0] b_i,
     output wire [W-1:0] sum_o
 );
-  localparam [W-1:0] MAX = {1'b0, {(W - 1) {1'b1}}};
-  localparam [W-1:0] MIN = {1'b1, {(W - 2) {1'b0}}, 1'b1};
+  localparam logic [W-1:0] MAX = {1'b0, {(W - 1) {1'b1}}};
+  localparam logic [W-1:0] MIN = {1'b1, {(W - 2) {1'b0}}, 1'b1};
 
   wire [W:0] sum = {a_i[W-1], a_i} + {b_i[W-1], b_i};
   wire too_high = !sum[W] && sum[W-1];

@@ -140,15 +140,15 @@ module vector_unit #(
     output wire [      TileW-1:0] trace_qkv_tile_o,
     output wire [    Cols*16-1:0] trace_qkv_data_o
 );
-  localparam [2:0] DEST_OPERAND = 3'd0;
-  localparam [2:0] DEST_RESIDUAL = 3'd1;
-  localparam [2:0] DEST_QUERY = 3'd2;
-  localparam [2:0] DEST_KEY = 3'd3;
-  localparam [2:0] DEST_VALUE = 3'd4;
-  localparam [2:0] DEST_SCORE = 3'd5;
-  localparam [2:0] DEST_LOGIT = 3'd6;
-  localparam [SlotW-1:0] SLOT_X = 2;
-  localparam [LenW-1:0] COLS = Cols[LenW-1:0];
+  localparam logic [2:0] DEST_OPERAND = 3'd0;
+  localparam logic [2:0] DEST_RESIDUAL = 3'd1;
+  localparam logic [2:0] DEST_QUERY = 3'd2;
+  localparam logic [2:0] DEST_KEY = 3'd3;
+  localparam logic [2:0] DEST_VALUE = 3'd4;
+  localparam logic [2:0] DEST_SCORE = 3'd5;
+  localparam logic [2:0] DEST_LOGIT = 3'd6;
+  localparam logic [SlotW-1:0] SLOT_X = 2;
+  localparam logic [LenW-1:0] COLS = Cols[LenW-1:0];
   localparam integer TagW = 2 + StepW + TileW;
   localparam integer ParamFieldsW = 2 + HeadW + 7;
   localparam integer DestFieldsW = 5 + 1 + 3 + Cols + OpWordW + GroupW + KvAddrW + HeadW + SlotW
@@ -329,8 +329,17 @@ module vector_unit #(
       .clk_i(clk_i),
       .rst_i(rst_i),
       .d_i({
-        f_bits_i, f_act_i, f_dest_i, f_lanes_i, f_dst_word_i, f_dst_group_i, f_dst_kv_i, f_head_i, f_dst_slot_i,
-        f_amount_i, f_final_i
+        f_bits_i,
+        f_act_i,
+        f_dest_i,
+        f_lanes_i,
+        f_dst_word_i,
+        f_dst_group_i,
+        f_dst_kv_i,
+        f_head_i,
+        f_dst_slot_i,
+        f_amount_i,
+        f_final_i
       }),
       .d_o(fields_t6)
   );
@@ -463,7 +472,7 @@ module vector_unit #(
 
   // ---- queries, keys and values pass the rotation
   localparam integer QkvW = TagW + 3 + OpWordW + GroupW + KvAddrW + SlotW + LenW + 1;
-  wire               qkv_valid, qkv_final;
+  wire qkv_valid, qkv_final;
   wire [  StepW-1:0] qkv_step;
   wire [  TileW-1:0] qkv_tile;
   wire [        2:0] qkv_dest;
@@ -494,7 +503,7 @@ module vector_unit #(
 
   if (Rope != 0) begin : g_rope
     localparam integer PERIOD_LAST_INT = RopePeriod - 1;
-    localparam [RopePeriodW-1:0] PERIOD_LAST = PERIOD_LAST_INT[RopePeriodW-1:0];
+    localparam logic [RopePeriodW-1:0] PERIOD_LAST = PERIOD_LAST_INT[RopePeriodW-1:0];
     wire rope_valid;
     // one cycle ahead of the tile: its place in the period
     wire valid_pre = tag_pre[TagW-1];
