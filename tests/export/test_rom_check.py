@@ -117,7 +117,7 @@ def empty_block(design: dict) -> None:
 
 def flip_lut(design: dict) -> None:
     parameters = cell_of(design, "rom_some", "LUT4")["parameters"]
-    parameters["INIT"] = flipped(parameters["INIT"], 4)
+    parameters["INIT"] = flipped(parameters["INIT"], 15)  # the entry of inputs 0
 
 
 def constant_bit(design: dict) -> None:
