@@ -111,10 +111,10 @@ def kv_width(qm: QuantModel) -> int:
 
 
 def operand_width(qm: QuantModel) -> int:
-    """The widest operand of the array; probabilities are unsigned and need a sign bit more."""
+    """The widest operand of the array; what is unsigned needs a sign bit more."""
     stages = ("q", "attn_out", "ffn_hidden")
     names = [f"layers.{index}.{stage}" for index in range(len(qm.layers)) for stage in stages]
-    acts = [qm.formats[name].bits for name in names]
+    acts = [qm.formats[name].signed_bits for name in names]
     return max(qm.residual_bits, qm.quant["prob_bits"] + 1, *acts)
 
 
@@ -183,6 +183,8 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "Eps": qm.eps_int,
         "Bump": int(bump is not None),
         "BumpShift": qm.bump_shift,
+        "HiddenZero": qm.formats["layers.0.ffn_hidden"].zero,
+        "HiddenW": max(qm.formats[f"layers.{i}.ffn_hidden"].bits for i in range(g.n_layers)),
         "BumpW": 1 if bump is None else max(int(bump.max()).bit_length(), 1),
         "Rope": int(g.rotary),
         "RopePasses": g.rope_passes,

@@ -34,6 +34,8 @@ class Block:
         self.top = ops.limit(active.out_bits)
         codes = np.arange(-self.top, self.top + 1)
         values = ops.relu(codes) if bump is None else ops.gelu(codes, bump, qm.bump_shift)
+        if layer.gate is None:
+            values = ops.lift(values, qm.formats[prefix + "ffn_hidden"].zero, self.hidden_bits)
         self.activation = exact.real(values)  # of each code
         self.is_relu = bump is None and layer.gate is None
         up = [layer.up] if layer.gate is None else [layer.gate, layer.up]

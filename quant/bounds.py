@@ -78,7 +78,7 @@ def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo
         yield _linear_step(f"{prefix}.ffn_gate", layer.gate, x_max, norm_k)
     up = "ffn_hidden" if layer.gate is None else "ffn_up"
     yield _linear_step(f"{prefix}.{up}", layer.up, x_max, norm_k)
-    hidden_max = ops.limit(qm.formats[f"{prefix}.ffn_hidden"].bits)
+    hidden_max = qm.formats[f"{prefix}.ffn_hidden"].max_int
     yield _linear_step(f"{prefix}.ffn_residual", layer.down, hidden_max, (0, 0))
 
 
@@ -194,12 +194,24 @@ def _check_formats(qm: QuantModel) -> None:
             probs, out = (f"{prefix}{part}_{stage}" for stage in ("probs", "out"))
             _range(f"{probs} bits", qm.formats[probs].bits, *[qm.quant["prob_bits"]] * 2)
             _range(f"{out} bits", qm.formats[out].bits, 2, 16)
+    for prefix, layer in qm.named_layers():
+        _check_hidden(qm, layer, prefix + "ffn_hidden")
     for name, linear in steps:
         fmt = qm.formats[name]
         if name.endswith("residual") and fmt != residual:
             raise UserError(f"{name} is {fmt}, the residual stream {residual}; {REMEDY}")
-        if (linear.out_bits, linear.out_frac) != (fmt.bits, fmt.frac):
+        if (linear.out_bits, linear.out_frac) != (fmt.signed_bits, fmt.frac):
             raise UserError(f"{name} is {fmt}, and its step writes another format; {REMEDY}")
+
+
+def _check_hidden(qm: QuantModel, layer: Layer, name: str) -> None:
+    """Behind an activation unsigned codes from its least value on; of SwiGLU signed ones."""
+    fmt, bump = qm.formats[name], qm.tables.get("bump")
+    _range(f"{name} bits", fmt.signed_bits, 2, 16)
+    if fmt.signed == (layer.gate is None) or layer.down.in_zero != fmt.zero:
+        raise UserError(f"{name} is {fmt}, which its steps do not write or read; {REMEDY}")
+    low = 0 if layer.gate is not None or bump is None else int(bump.max())
+    _range(f"the zero of {name}", fmt.zero, low, fmt.max_int if fmt.zero else 0)
 
 
 def _check_counts(qm: QuantModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,6 +20,7 @@ CHUNK = 8  # windows run together
 SAMPLES = 1 << 15  # values kept per stage and chunk
 HEADROOM = 1.25
 CLIP_CANDIDATES = 4  # scales tried: from no clipping to clipping at 1/8 of the largest value
+HIDDEN_BITS_MAX = 15  # of unsigned codes: lanes have 16 bits and a sign
 LOGIT_FRAC_MAX = 12  # keeps temperatures up to 4 inside their 16-bit register
 CHANNEL_STAGES = (".k", ".v", ".cross_k", ".cross_v", ".ffn_hidden")
 ROUNDED_STAGES = (".attn_out", ".cross_out", ".ffn_hidden")
@@ -107,15 +109,22 @@ def covering_frac(absmax: float, bits: int) -> int:
     return max(-bits, min(frac, 2 * bits))
 
 
-def best_frac(sample: Array, absmax: float, bits: int) -> int:
-    """The fraction bits of least mean squared error: a little clipping may buy resolution."""
-    least = covering_frac(absmax, bits)
+def best_frac(sample: Array, least: int, formats: Callable[[int], QFormat]) -> int:
+    """The fraction bits, `least` or some more, of least mean squared error: a little clipping may
+    buy resolution. formats: that of so many fraction bits."""
 
     def error(frac: int) -> float:
-        fmt = QFormat(bits, frac)
+        fmt = formats(frac)
         return float(np.mean((fmt.decode(fmt.encode(sample)) - sample) ** 2))
 
     return min(range(least, least + CLIP_CANDIDATES), key=error)
+
+
+def hidden_format(activation: str, bits: int, frac: int) -> QFormat:
+    """The hidden layer's: unsigned, from the least value of the activation on."""
+    kind, bits = tables.BUMPS.get(activation), min(bits, HIDDEN_BITS_MAX)
+    zero = 0 if kind is None else tables.depth(bits + 1, frac, kind)
+    return QFormat(bits, frac, False, zero)
 
 
 def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dict[str, QFormat]:
@@ -130,11 +139,12 @@ def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dic
         formats |= {name + s: _activation(stats, quant, name + s) for s in ("q", "k", "v")}
         formats[name + "attn_scores"] = QFormat(16, quant.score_frac_bits)
         formats[name + "attn_probs"] = QFormat(quant.prob_bits, quant.prob_bits, False)
-        gated = ("ffn_gate", "ffn_up") if layer.gate is not None else ()
-        formats |= {
-            name + s: _activation(stats, quant, name + s)
-            for s in ("attn_out", *gated, "ffn_hidden")
-        }
+        plain = ["attn_out"]
+        if layer.gate is None:
+            formats[name + "ffn_hidden"] = _hidden(folded, stats, quant, name + "ffn_hidden")
+        else:
+            plain += ["ffn_gate", "ffn_up", "ffn_hidden"]
+        formats |= {name + s: _activation(stats, quant, name + s) for s in plain}
         formats[name + "attn_residual"] = formats[name + "ffn_residual"] = residual
         if layer.cross is not None:
             formats |= _cross_formats(name + "cross_", stats, quant, residual)
@@ -155,11 +165,36 @@ def _activation(stats: Statistics, quant: QuantConfig, stage: str) -> QFormat:
     absmax = stats.absmax[stage]
     if stage.endswith((".q", ".k", ".v")):
         absmax = max(absmax, stats.absmax[stage + ".z"])
-    if quant.calibration == "mse":
-        return QFormat(bits, best_frac(stats.sample(stage), absmax, bits))
+    return _chosen(stats, quant, stage, absmax, lambda frac: QFormat(bits, frac))
+
+
+def _hidden(folded: Folded, stats: Statistics, quant: QuantConfig, stage: str) -> QFormat:
+    """Format of a hidden layer that an activation writes."""
+    activation, bits = folded.config.activation, widths.width(quant, stage)
+
+    def formats(frac: int) -> QFormat:
+        return hidden_format(activation, bits, frac)
+
+    return _chosen(stats, quant, stage, stats.absmax[stage], formats)
+
+
+def _chosen(
+    stats: Statistics,
+    quant: QuantConfig,
+    stage: str,
+    absmax: float,
+    formats: Callable[[int], QFormat],
+) -> QFormat:
+    """Of the `formats` by fraction bits the one that `quant.calibration` wants."""
     if quant.calibration == "percentile":
         absmax = stats.percentile(stage, quant.percentile)
-    return QFormat(bits, covering_frac(absmax, bits))
+    bits = formats(0).bits
+    least = covering_frac(absmax, formats(0).signed_bits)
+    while formats(least).ends[1] < absmax and least > -bits:  # where 0 is above the lowest code
+        least -= 1
+    if quant.calibration == "mse":
+        return formats(best_frac(stats.sample(stage), least, formats))
+    return formats(least)
 
 
 def record(stats: Statistics, quant: QuantConfig, formats: dict[str, QFormat]) -> dict:
@@ -207,13 +242,15 @@ def _share_bump(formats: dict[str, QFormat], folded: Folded, stats: Statistics) 
     activation = folded.config.activation
     if activation == "relu":
         return
-    stage = "ffn_gate" if activation == "swiglu" else "ffn_hidden"
-    names = [name + stage for name, _ in folded.named_layers()]
+    gated = activation == "swiglu"
+    names = [name + ("ffn_gate" if gated else "ffn_hidden") for name, _ in folded.named_layers()]
     fracs = [formats[name].frac for name in names]
-    bits = formats[names[0]].bits
+    bits = formats[names[0]].signed_bits
     end = tables.BUMPS[activation].reach * ops.limit(bits) / 2 ** (bits - 1)  # a format's end
     fracs.append(covering_frac(min(end, max(stats.absmax[f"{n}.z"] for n in names)), bits))
-    formats |= dict.fromkeys(names, QFormat(bits, min(fracs)))
+    shared = formats[names[0]].bits, min(fracs)
+    fmt = QFormat(*shared) if gated else hidden_format(activation, *shared)
+    formats |= dict.fromkeys(names, fmt)
 
 
 def _reachable_hidden(formats: dict[str, QFormat], folded: Folded) -> None:

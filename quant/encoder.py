@@ -81,9 +81,10 @@ def _hidden(
         return ops.relu(z) if bump is None else ops.gelu(z, bump, qm.bump_shift)
 
     up = attention.linear(layer.up, x, scalar)
+    hidden_format = qm.formats[prefix + "ffn_hidden"]
     if layer.gate is None:
-        return {prefix + "ffn_hidden": activate(up)}
+        lifted = ops.lift(activate(up), hidden_format.zero, hidden_format.bits)
+        return {prefix + "ffn_hidden": lifted}
     gate = activate(attention.linear(layer.gate, x, scalar))
-    bits = qm.formats[prefix + "ffn_hidden"].bits
-    hidden = ops.gated(gate, up, layer.hidden_shift, bits)
+    hidden = ops.gated(gate, up, layer.hidden_shift, hidden_format.bits)
     return {prefix + "ffn_gate": gate, prefix + "ffn_up": up, prefix + "ffn_hidden": hidden}

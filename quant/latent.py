@@ -19,7 +19,7 @@ from quant import ops, rounding
 from quant.calibrate import Statistics
 from quant.fold import Array, Folded, FoldedLinear
 from quant.qmodel import CROSS_LINEARS, Layer, Linear, QuantModel
-from quant.quantize import GATED, MEMORY, STAGES, decode_bias, encode_bias
+from quant.quantize import GATED, MEMORY, STAGES, real_bias, with_bias
 
 TABLES = ("embed_tok", "embed_pos")
 INSIDE = 0.3  # how far, in steps, a weight may begin from its code
@@ -54,7 +54,7 @@ class Latent:
             source = sources[name]
             gram = stats.gram(_reads(name))
             power = np.einsum("oi,ij,oj->o", source.weight, gram, source.weight, optimize=True)
-            real[name + ".bias"], unit[name + ".bias"] = decode_bias(linear), _power(np.sqrt(power))
+            real[name + ".bias"], unit[name + ".bias"] = real_bias(linear), _power(np.sqrt(power))
             real[name + ".step"] = linear.weight_frac.astype(np.float64)
             unit[name + ".step"] = np.array(STEP_UNIT)
         shapes = {name: value.shape for name, value in real.items()}
@@ -88,13 +88,13 @@ class Latent:
         fracs = self._fracs(name, linear)
         base = linear.weight_frac.astype(np.int64) - linear.shift
         codes = rounding.nearest(self.real(name + ".weight"), fracs, linear.weight_bits)
-        return replace(
+        step = replace(
             linear,
             weight=codes.astype(np.int8),
             shift=(fracs - base).astype(np.uint8),
-            bias=encode_bias(name, self.real(name + ".bias"), linear.out_frac),
             weight_frac=fracs.astype(np.int8),
         )
+        return with_bias(name, step, self.real(name + ".bias"))
 
     def artefact(self) -> QuantModel:
         """The integers of the parameters as they are now (not validated)."""

@@ -127,6 +127,11 @@ def gelu(z: Ints, bump: Ints, bump_shift: int) -> Ints:
     return np.maximum(z, 0) - ints(bump)[cell]
 
 
+def lift(h: Ints, zero: int, bits: int) -> Ints:
+    """The hidden layer's unsigned code of h >= -zero: min(h + zero, 2^bits - 1)."""
+    return np.minimum(ints(h) + zero, (1 << bits) - 1)
+
+
 def gated(gate: Ints, up: Ints, shift: int, bits: int) -> Ints:
     """SwiGLU's hidden layer: SAT_b(SHR(gate * up, shift)), gate after its activation."""
     return sat(shr(ints(gate) * ints(up), shift), bits)

@@ -142,7 +142,8 @@ def describe(result: dict[str, Any]) -> str:
     lines = [f"{'stage':26} {'bits':>4} {'frac':>4}  range"]
     for row in result["formats"]:
         top = 2.0 ** (row["bits"] - row["signed"] - row["frac"])
-        span = f"{'±' if row['signed'] else '0 to '}{top:.4g}"
+        low = (0 - row["zero"]) * 2.0 ** -row["frac"]
+        span = f"±{top:.4g}" if row["signed"] else f"{low:.4g} to {top + low:.4g}"
         lines.append(f"{row['stage']:26} {row['bits']:4} {row['frac']:4}  {span}")
     s = {key: math.nan if value is None else value for key, value in result["score"].items()}
     lines += [

@@ -17,7 +17,7 @@ import numpy as np
 from configs.cli import UserError
 from quant.qformat import QFormat
 
-VERSION = 2
+VERSION = 3
 SCORE_BITS = LOGIT_BITS = 16
 WORDS = re.compile(r"\n|[^\s]+")  # a line end is a word of its own
 
@@ -39,6 +39,7 @@ class Linear:
     out_bits: int
     out_frac: int
     weight_bits: int = 8
+    in_zero: int = 0  # the input's code that stands for 0: `bias` takes its part off again
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -46,17 +46,28 @@ def pre_frac(acc_absmax: float) -> int:
     return PRE_TARGET - (math.ceil(math.log2(acc_absmax)) if acc_absmax > 0 else 0)
 
 
-def encode_bias(name: str, bias: Array, out_frac: int) -> Array:
-    """int32 [out] in guard units, with the rounding half."""
-    codes = np.floor(bias * 2.0 ** (out_frac + ops.GUARD_BITS) + 0.5) + ops.ROUND_BIAS
+def with_bias(name: str, linear: Linear, bias: Array) -> Linear:
+    """`linear` with the real bias [out]: int32 in guard units, with the rounding half."""
+    codes = np.floor((bias - lifted(linear)) * guard_scale(linear) + 0.5) + ops.ROUND_BIAS
     if np.abs(codes).max() > 2**31 - 1:
         raise UserError(f"{name}: a bias of {np.abs(bias).max():.3g} does not fit in 32 bits")
-    return codes.astype(np.int32)
+    return replace(linear, bias=codes.astype(np.int32))
 
 
-def decode_bias(linear: Linear) -> Array:
-    """The real bias [out] that the codes of `encode_bias` stand for."""
-    return (linear.bias - float(ops.ROUND_BIAS)) * 2.0 ** -(linear.out_frac + ops.GUARD_BITS)
+def real_bias(linear: Linear) -> Array:
+    """The real bias [out] that the codes of `with_bias` stand for."""
+    return (linear.bias - float(ops.ROUND_BIAS)) / guard_scale(linear) + lifted(linear)
+
+
+def guard_scale(linear: Linear) -> float:
+    """Guard units in 1."""
+    return 2.0 ** (linear.out_frac + ops.GUARD_BITS)
+
+
+def lifted(linear: Linear) -> Array:
+    """What the product [out] of inputs that all stand for 0 comes to."""
+    sums = linear.weight.astype(np.int64).sum(axis=1) * linear.in_zero
+    return sums * 2.0 ** -(linear.weight_frac.astype(np.float64) + linear.in_frac)
 
 
 class _Quantizer:
@@ -103,29 +114,35 @@ class _Quantizer:
         out = self.formats[name]
         bits = widths.width(self.quant, tensor + ".weight")
         least = rounding.covering_fracs(linear.weight, bits)
-        pre = min(pre_frac(self.stats.absmax[name + ".acc"]), in_frac + int(least.min()))
+        read = None if normed else self.formats[reads]
+        reach = self.stats.absmax[name + ".acc"]
+        if read is not None:  # what inputs that all stand for 0 come to is in the accumulator too
+            reach += float(np.abs(linear.weight.sum(axis=1)).max()) * read.zero * read.step
+        pre = min(pre_frac(reach), in_frac + int(least.min()))
         gram = self.stats.gram(reads)
         codes, fracs = rounding.choose(
             linear.weight, bits, gram, frac_max=pre - in_frac + ops.SHIFT_MAX
         )
         bias = linear.bias
-        if not normed:  # what rounding the input adds on average is taken off again
+        if read is not None:  # what rounding the input adds on average is taken off again
             real = codes * 2.0 ** -fracs[:, None]
-            bias = bias - real @ self.stats.rounding_mean(reads, self.formats[reads])
+            bias = bias - real @ self.stats.rounding_mean(reads, read)
         exponent = pre + ops.MANT_BITS - out.frac - ops.GUARD_BITS
         if normed:
             exponent -= self.residual_frac + self.norm_octave
-        return Linear(
+        step = Linear(
             weight=codes,
             shift=(fracs - (pre - in_frac)).astype(np.uint8),
-            bias=encode_bias(name, bias, out.frac),
+            bias=np.zeros(len(codes), np.int32),
             weight_frac=fracs.astype(np.int8),
             exponent=exponent,
             in_frac=in_frac,
-            out_bits=out.bits,
+            out_bits=out.signed_bits,
             out_frac=out.frac,
             weight_bits=bits,
+            in_zero=0 if read is None else read.zero,
         )
+        return with_bias(name, step, bias)
 
     def _layer(self, name: str, layer: FoldedLayer) -> Layer:
         """name: "layers.0."."""
@@ -216,9 +233,9 @@ class _Quantizer:
         shift, bump, cos, sin = 0, None, None, None
         if kind := tables.BUMPS.get(config.activation):
             gated = config.activation == "swiglu"
-            hidden = self.formats["layers.0.ffn_gate" if gated else "layers.0.ffn_hidden"]
-            shift = tables.bump_shift(hidden.bits, hidden.frac, kind.reach)
-            bump = tables.bump_table(hidden.frac, shift, kind.function)
+            active = self.formats["layers.0.ffn_gate" if gated else "layers.0.ffn_hidden"]
+            shift = tables.bump_shift(active.signed_bits, active.frac, kind.reach)
+            bump = tables.bump_table(active.frac, shift, kind.function)
         if config.positions == "rotary":
             cos, sin = tables.rotary_tables(config.context, config.d_head)
         constants = {

@@ -147,7 +147,8 @@ def observe(folded: Folded, gm: GoldenModel, stages: list[Stage], batch: Batch) 
         def note(name: str, value: Array, trace: Trace = trace, part: Batch = part) -> Array:
             if name in by_note:
                 stage = by_note[name]
-                half = stage.ends[1] / stage.fmt.max_int / 2 if stage.ends else 0.0
+                codes = stage.fmt.max_int - stage.fmt.min_int
+                half = (stage.ends[1] - stage.ends[0]) / codes / 2 if stage.ends else 0.0
                 rows, visible = sensitivity.seen(stage.name, part, gm.qm.kind)
                 integers = trace[stage.name] if rows is None else trace[stage.name][rows]
                 integer = stage.decode(integers, visible)

@@ -20,6 +20,7 @@ from quant.fold import Array, Folded, FoldedLayer, FoldedLinear
 from quant.folded import HEAD_STAGES, Note, forward, visible_keys
 from quant.qformat import QFormat
 from quant.qmodel import Linear, QuantModel
+from quant.quantize import real_bias
 from quant.score import Score, compare, summarise
 
 CHUNK = 8  # windows run together
@@ -117,19 +118,20 @@ def _plain(
     decode: Callable[[Array, Array], Array] = _same,
 ) -> Stage:
     """Nearest code, saturated; `unit`: the value of one code, if not 2^-frac."""
-    step = fmt.step if unit is None else unit
+    factor = 1.0 if unit is None else unit / fmt.step
 
     def through(value: Array) -> Array:
-        return np.clip(np.floor(value / step + 0.5), fmt.min_int, fmt.max_int) * step
+        return fmt.decode(fmt.encode(value / factor)) * factor
 
-    ends = fmt.min_int * step, fmt.max_int * step
-    return Stage(name, name, fmt, ends, through, lambda trace, seen: decode(trace, seen) * step)
+    def real(trace: Array, seen: Array) -> Array:
+        return fmt.decode(decode(trace, seen)) * factor
+
+    return Stage(name, name, fmt, (fmt.ends[0] * factor, fmt.ends[1] * factor), through, real)
 
 
 def _sum(name: str, fmt: QFormat) -> Stage:
     """A sum of integers, which can only saturate."""
-    low, high = fmt.min_int * fmt.step, fmt.max_int * fmt.step
-    return replace(_plain(name, fmt), through=lambda value: np.clip(value, low, high))
+    return replace(_plain(name, fmt), through=lambda value: np.clip(value, *fmt.ends))
 
 
 def _norm(qm: QuantModel, folded: Folded, name: str, fmt: QFormat) -> Stage:
@@ -201,8 +203,7 @@ def tensors(qm: QuantModel, folded: Folded) -> Iterator[Tensor]:
 def decoded(linear: Linear) -> FoldedLinear:
     """The real matrix and bias that a step's integers stand for."""
     weight = linear.weight * 2.0 ** -linear.weight_frac.astype(float)[:, None]
-    bias = (linear.bias - float(ops.ROUND_BIAS)) * 2.0 ** -(linear.out_frac + ops.GUARD_BITS)
-    return FoldedLinear(weight, bias)
+    return FoldedLinear(weight, real_bias(linear))
 
 
 def _embedding(name: str, value: Array) -> Callable[[Folded], Folded]:

@@ -31,7 +31,7 @@ from quant.qmodel import (
 JSON_NAME, TENSORS_NAME = "qmodel.json", "qmodel.safetensors"
 REPORT_NAME, PAGE_NAME = "report.json", "report.html"
 LINEAR_ARRAYS = ("weight", "shift", "bias", "weight_frac")
-LINEAR_INTS = ("exponent", "in_frac", "out_bits", "out_frac", "weight_bits")
+LINEAR_INTS = ("exponent", "in_frac", "out_bits", "out_frac", "weight_bits", "in_zero")
 PLAIN = (
     "config",
     "quant",

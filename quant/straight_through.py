@@ -73,7 +73,8 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
 
 
 def _real(trace: dict[str, Array], qm: QuantModel, stage: str) -> Array:
-    return trace[stage].astype(np.float32) * np.float32(qm.formats[stage].step)
+    fmt = qm.formats[stage]
+    return (trace[stage] - fmt.zero).astype(np.float32) * np.float32(fmt.step)
 
 
 def backward(

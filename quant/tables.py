@@ -105,6 +105,11 @@ def bump_table(frac: int, shift: int, function: Callable[[float], float] = gelu)
     return _rounded(values)
 
 
+def depth(bits: int, frac: int, kind: Bump) -> int:
+    """How far the activation of codes of `bits` bits goes below 0, in their unit."""
+    return int(bump_table(frac, bump_shift(bits, frac, kind.reach), kind.function).max())
+
+
 def rotary_tables(context: int, d_head: int) -> tuple[np.ndarray, np.ndarray]:
     """cos and sin, each [context, d_head / 2] in Q1.14: angle = pos * 10000^(-2j / d_head)."""
     one = 1 << ROTARY_FRAC

@@ -14,10 +14,11 @@ VECTORS = 3000
 async def activates(dut: HierarchyObject) -> None:
     bump = bool(parameters()["Bump"])
     shift, width = parameters().get("BumpShift", 0), parameters().get("BumpW", 8)
-    table = [random.getrandbits(width) for _ in range(256)]
+    zero, limit = parameters().get("Zero", 0), (1 << parameters().get("HiddenW", 15)) - 1
+    table = [random.randint(0, min(zero, (1 << width) - 1)) for _ in range(256)]
     latency, top = (2, 32767) if bump else (1, 32767)
     edge = min(256 << shift, top)
-    corners = (-top, top, -1, 0, 1, -edge, edge, 1 - edge, edge - 1)
+    corners = (-top, top, -1, 0, 1, -edge, edge, 1 - edge, edge - 1, limit, limit - zero)
     vectors = [(pick(corners, -top, top), random.random() < 0.8) for _ in range(VECTORS)]
     timeline = Timeline(data={"z": 16, "act": 1})
     for cycle, (z, act) in enumerate(vectors):
@@ -26,6 +27,10 @@ async def activates(dut: HierarchyObject) -> None:
     record = await play(dut, timeline, ["h_o"], VECTORS + latency, tables)
     check = Checker("activation_lane")
     for cycle, (z, act) in enumerate(vectors):
-        h = max(z, 0) - (table[min(abs(z) >> shift, 255)] if bump else 0) if act else z
+        h = z
+        if act:
+            h = max(z, 0)
+        if act and bump:
+            h = min(h + zero - table[min(abs(z) >> shift, 255)], limit)
         check.lanes(f"h_o of {z}, act {act}", [h], record["h_o"][cycle + latency], 16)
     check.finish()

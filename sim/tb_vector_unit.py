@@ -60,7 +60,8 @@ class Schedule:
     def __init__(self) -> None:
         self.p = p = parameters()
         self.timeline = Timeline(["tag_valid", "embed_valid"], data_widths(p))
-        self.bump = [random.getrandbits(p["BumpW"]) for _ in range(256)]
+        largest = min(p.get("HiddenZero", 0), (1 << p["BumpW"]) - 1)
+        self.bump = [random.randint(0, largest) for _ in range(256)]
         self.expected: dict[int, Outputs] = {}
         self.addressed: dict[int, Outputs] = {}  # addresses
         self.x = [[0] * p["Cols"] for _ in range(p["XTiles"])]

@@ -121,8 +121,11 @@ def draw_tiles(p: Params, step: Step, position: int) -> list[Tile]:
 
 
 def activate(z: int, p: Params, bump: list[int]) -> int:
-    """ReLU, or GELU as ReLU minus a bump."""
-    return max(z, 0) - (bump[min(abs(z) >> p["BumpShift"], 255)] if p["Bump"] else 0)
+    """ReLU, or GELU as ReLU minus a bump, from its least value on."""
+    if not p["Bump"]:
+        return max(z, 0)
+    lifted = max(z, 0) + p["HiddenZero"] - bump[min(abs(z) >> p["BumpShift"], 255)]
+    return min(lifted, (1 << p["HiddenW"]) - 1)
 
 
 def rotate(x: list[int], cos: list[int], sin: list[int], bits: int) -> list[int]:

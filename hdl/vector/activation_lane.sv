@@ -1,21 +1,26 @@
 // One lane of the activation function: ReLU; GELU or SiLU as ReLU minus a bump read from a table.
 //
-//   Bump = 0: h = max(z, 0);   Bump = 1: h = max(z, 0) - BUMP[min(|z| >> BumpShift, 255)]
+//   Bump = 0: h = max(z, 0)
+//   Bump = 1: h = min(max(z, 0) + Zero - BUMP[min(|z| >> BumpShift, 255)], 2^HiddenW - 1)
 //   act_i = 0 passes z through.
 //
 // Parameters: Bump       0: ReLU, 1: ReLU minus the table
 //             BumpShift  right shift from |z| to a table index, 0..15
 //             BumpW      width of a table entry in bits, <= 15
-// Formats:    z, h two's complement, 16 bits; table unsigned, in units of h
+//             Zero       the code that stands for 0, no less than any entry, < 2^15
+//             HiddenW    width of the codes, <= 15
+// Formats:    z, h two's complement, 16 bits, h >= 0 with act_i; table unsigned, in units of h
 // Latency:    Bump = 0: 1 cycle; Bump = 1: 2 cycles. bump_addr_o follows z_i combinationally,
 //             bump_data_i is expected one cycle later (a table with a registered output)
-// Does not:   carry a valid bit, reset, stall or saturate (|h| <= |z| or BUMP).
+// Does not:   carry a valid bit, reset or stall.
 `default_nettype none
 
 module activation_lane #(
     parameter int Bump = 0,
     parameter int BumpShift = 0,
-    parameter int BumpW = 8
+    parameter int BumpW = 8,
+    parameter int Zero = 0,
+    parameter int HiddenW = 15
 ) (
     input  logic                    clk_i,
     input  logic signed [     15:0] z_i,
@@ -29,17 +34,21 @@ module activation_lane #(
 
   if (Bump != 0) begin : g_gelu
     logic [15:0] magnitude, cell_number;
-    logic signed [15:0] rectified_q;
-    logic act_q;
+    localparam logic [16:0] LIFT = Zero[16:0];
+    logic [16:0] lifted_q, sum;  // with act_i not negative
+    logic act_q, is_beyond;
 
     assign magnitude = z_i[15] ? 16'd0 - z_i : z_i;
     assign cell_number = magnitude >> BumpShift;
     assign bump_addr_o = (cell_number[15:8] != 8'd0) ? 8'hff : cell_number[7:0];
 
+    assign sum = lifted_q - {{(17 - BumpW) {1'b0}}, bump_data_i & {BumpW{act_q}}};
+    assign is_beyond = act_q && (sum[16:HiddenW] != '0);
+
     always_ff @(posedge clk_i) begin
-      rectified_q <= rectified;
+      lifted_q <= {rectified[15], rectified} + (act_i ? LIFT : 17'd0);
       act_q <= act_i;
-      h_o <= rectified_q - {{(16 - BumpW) {1'b0}}, bump_data_i & {BumpW{act_q}}};
+      h_o <= is_beyond ? {{(16 - HiddenW) {1'b0}}, {HiddenW{1'b1}}} : sum[15:0];
     end
   end else begin : g_relu
     logic unused_table;

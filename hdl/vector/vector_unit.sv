@@ -42,6 +42,8 @@ module vector_unit #(
     parameter integer Bump        = 0,
     parameter integer BumpShift   = 0,
     parameter integer BumpW       = 8,
+    parameter integer HiddenZero  = 0,
+    parameter integer HiddenW     = 15,
     parameter integer Rope        = 0,
     parameter integer RopePasses  = 1,
     parameter integer RopeLatency = 0,
@@ -275,7 +277,9 @@ module vector_unit #(
     activation_lane #(
         .Bump(Bump),
         .BumpShift(BumpShift),
-        .BumpW(BumpW)
+        .BumpW(BumpW),
+        .Zero(HiddenZero),
+        .HiddenW(HiddenW)
     ) u_activation (
         .clk_i(clk_i),
         .z_i(z_lane),

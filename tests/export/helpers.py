@@ -101,12 +101,14 @@ def artefact(what: Case, seed: int = 0) -> QuantModel:
     def layer(name: str) -> Layer:
         d, f = c.d_model, c.d_ff
         numbers = [int(n) for n in rng.integers(0, 32, 4)]
-        for stage in ("q", "attn_out", "ffn_hidden"):
+        for stage in ("q", "attn_out"):
             formats[f"{name}.{stage}"] = QFormat(widths.width(q, f"{name}.{stage}"), 0)
+        bits = min(widths.width(q, f"{name}.ffn_hidden"), 15)
+        hidden = formats[f"{name}.ffn_hidden"] = QFormat(bits, 0, False, 99 if gelu else 0)
         return Layer(
             *(linear(f"{name}.{p}", d, d, widths.width(q, f"{name}.{p}")) for p in "qkv"),
             linear(f"{name}.o", d, d, q.residual_bits),
-            linear(f"{name}.up", f, d, widths.width(q, f"{name}.ffn_hidden")),
+            linear(f"{name}.up", f, d, hidden.signed_bits),
             linear(f"{name}.down", d, f, q.residual_bits),
             *numbers,
         )

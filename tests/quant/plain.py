@@ -49,6 +49,10 @@ def gelu(z: int, bump: list[int], shift: int) -> int:
     return (z if z > 0 else 0) - bump[cell if cell < 255 else 255]
 
 
+def lift(h: int, zero: int, bits: int) -> int:
+    return h + zero if h + zero < 2**bits else 2**bits - 1
+
+
 def rotate(z: list[int], cos: list[int], sin: list[int], bits: int) -> list[int]:
     out = []
     for j, (c, s) in enumerate(zip(cos, sin, strict=True)):
@@ -212,7 +216,8 @@ class Machine:
             bits, products = self.bits(name + "ffn_hidden"), zip(gate, z, strict=True)
             hidden = [sat(shr(a * b, layer.hidden_shift), bits) for a, b in products]
         else:
-            hidden = [gelu(v, self.t["bump"], shift) for v in z]
+            fmt = self.qm.formats[name + "ffn_hidden"]
+            hidden = [lift(gelu(v, self.t["bump"], shift), fmt.zero, fmt.bits) for v in z]
         residual = self.add(x, self.linear(layer.down, hidden))
         return keep | {name + "ffn_hidden": hidden, name + "ffn_residual": residual}
 

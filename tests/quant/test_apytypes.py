@@ -214,6 +214,16 @@ def check_gelu(op: Op) -> None:
         )
 
 
+def check_lift(op: Op) -> None:
+    """Saturated to unsigned codes: once more to signed ones of a bit more."""
+    for zero, bits in itertools.product((0, 1, 11, 200), (8, 12)):
+        h = np.arange(-zero, 2 ** (bits + 1))
+        top = (fixed(h) + fixed(np.full(len(h), zero))).cast(
+            int_bits=bits + 1, frac_bits=0, quantization=TRN, overflow=SAT
+        )
+        same(op(h, zero, bits), top, (zero, bits))
+
+
 def check_gated(op: Op) -> None:
     pairs = np.array(list(itertools.product(everything(5), repeat=2))).T
     wide = random(16, 300), random(16, 301)[:307]
@@ -325,6 +335,8 @@ WRONG: list[tuple[str, Op]] = [
     ("softmax_probs", lambda x, t: ops.exp2_negative(np.abs(x[:, :1] - x), t)),
     ("relu", np.abs),
     ("gelu", lambda z, t, s: np.maximum(z, 0) - t[np.minimum(np.abs(z >> s), 255)]),
+    ("lift", lambda h, zero, bits: np.minimum(h, 2**bits - 1) + zero),
+    ("lift", lambda h, zero, bits: (h + zero) & (2**bits - 1)),
     ("gated", lambda gate, up, s, bits: ops.sat(gate * up >> s, bits)),
     ("gumbel_index", lambda v: ops.gumbel_index(np.maximum(v, 2**16))),
     ("noise_values", lambda v, t, register: t[ops.gumbel_index(v)] * register >> 12),

@@ -132,6 +132,8 @@ def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
         (with_format(qm, "layers.0.attn_probs", 11), "layers.0.attn_probs bits"),
         (with_format(qm, "layers.0.attn_out", 17), "layers.0.attn_out bits"),
         (with_format(qm, "embed", 17), "residual bits is 17"),
+        (with_format(qm, "layers.1.ffn_hidden", 16), "layers.1.ffn_hidden bits is 17"),
+        (with_layer(qm, "down", in_zero=1), "layers.1.ffn_hidden is u12"),
     ]  # fmt: skip
     gated = random_model(small(activation="swiglu"), 1, VOCAB)
     bad += [
@@ -141,6 +143,18 @@ def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
         (with_field(qm, gate=up), "layers.1.gate does not fit"),
         (with_field(gated, hidden_shift=32), "layers.1.hidden_shift"),
     ]
+    gelu = random_model(small(activation="gelu"), 1, VOCAB)
+    hidden = gelu.formats["layers.0.ffn_hidden"]
+    assert hidden.zero == gelu.tables["bump"].max() > 0
+    for zero in (hidden.zero - 1, hidden.max_int + 1):  # below 0, above the largest code
+        fmt = dataclasses.replace(hidden, zero=zero)
+        layers = [
+            dataclasses.replace(layer, down=dataclasses.replace(layer.down, in_zero=zero))
+            for layer in gelu.layers
+        ]
+        formats = gelu.formats | {f"layers.{i}.ffn_hidden": fmt for i in range(2)}
+        model = dataclasses.replace(gelu, formats=formats, layers=tuple(layers))
+        bad.append((model, "the zero of layers.0.ffn_hidden"))
     for model, name in bad:
         with pytest.raises(UserError, match=name):
             model.validate()

@@ -73,8 +73,15 @@ def test_formats(quant: dict, kind: dict) -> None:
             linear = getattr(layer, part)
             assert linear.weight_bits == widths.width(config.quant, f"{name}{part}.weight")
             assert np.abs(linear.weight).max() < 2 ** (linear.weight_bits - 1)
-        for stage in ("q", "k", "v", "attn_out", "ffn_hidden"):
+        for stage in ("q", "k", "v", "attn_out"):
             assert qm.formats[name + stage].bits == widths.width(config.quant, name + stage)
+        hidden, wanted = (
+            qm.formats[name + "ffn_hidden"],
+            widths.width(config.quant, name + "ffn_hidden"),
+        )
+        assert (hidden.signed, hidden.bits) == (
+            (True, wanted) if layer.gate is not None else (False, min(wanted, 15))
+        )
     assert qm.layers[0].down.out_bits == qm.residual_bits == config.quant.residual_bits
 
 

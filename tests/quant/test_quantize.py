@@ -19,7 +19,7 @@ from quant.fold import fold
 from quant.folded import forward
 from quant.golden import GoldenModel
 from quant.qformat import QFormat
-from quant.quantize import encode_bias, quantize
+from quant.quantize import quantize, real_bias, with_bias
 from quant.random import random_model, random_params
 from quant.turn import turned
 from tests.model.helpers import question_config
@@ -88,9 +88,13 @@ def test_covering_frac_is_the_largest_that_holds(bits: int) -> None:
 def test_best_frac_clips_an_outlier_and_nothing_else() -> None:
     rng = np.random.default_rng(34)
     even = rng.uniform(-0.9, 0.9, 4000)
-    assert calibrate.best_frac(even, 0.9, 8) == calibrate.covering_frac(0.9, 8)
-    outlier = np.append(even, 1.05)
-    assert calibrate.best_frac(outlier, 1.05, 8) == calibrate.covering_frac(1.05, 8) + 1
+
+    def best(sample: np.ndarray, least: int) -> int:
+        return calibrate.best_frac(sample, least, lambda frac: QFormat(8, frac))
+
+    assert best(even, calibrate.covering_frac(0.9, 8)) == calibrate.covering_frac(0.9, 8)
+    least = calibrate.covering_frac(1.05, 8)
+    assert best(np.append(even, 1.05), least) == least + 1
 
 
 def test_methods_of_calibration() -> None:
@@ -128,14 +132,17 @@ def test_what_calibration_saw_travels_with_the_artefact(method: str) -> None:
 
 
 def test_a_gelu_range_that_ends_where_the_table_does_loses_nothing() -> None:
-    """8 bits of a hidden layer between -4 and 4 have 5 fraction bits, although -4 is no code."""
+    """A hidden layer of 8 bits between -0.17 and 3.8 has 6 fraction bits, although with a bit more
+    -4 is no code of its input."""
     folded = fold(random_params(small(activation="gelu"), 33, VOCAB), small().model)
     folded = dataclasses.replace(folded, config=small(activation="gelu").model)
     stats = calibrate.Statistics()
     stats.absmax = {f"layers.{i}.ffn_hidden.z": 5.0 for i in range(2)}
-    formats = {f"layers.{i}.ffn_hidden": QFormat(8, 5 + i) for i in range(2)}
+    formats = {f"layers.{i}.ffn_hidden": QFormat(8, 6 + i, False) for i in range(2)}
     calibrate._share_bump(formats, folded, stats)
-    assert set(formats.values()) == {QFormat(8, 5)}
+    (fmt,) = set(formats.values())
+    assert fmt == calibrate.hidden_format("gelu", 8, 6) == QFormat(8, 6, False, 11)
+    assert fmt.ends == (-11 / 64, (255 - 11) / 64)
 
 
 def test_what_rounding_adds_on_average_is_taken_off() -> None:
@@ -147,9 +154,10 @@ def test_what_rounding_adds_on_average_is_taken_off() -> None:
     config = small({"act_bits": 8, "kv_bits": 16, "residual_bits": 16}, activation="gelu")
     qm = random_model(config, 39, VOCAB)
     folded = turned(fold(random_params(config, 39, VOCAB), config.model))
-    shifted = qm.layers[0].down.bias - encode_bias(
-        "", folded.layers[0].down.bias, qm.layers[0].down.out_frac
-    )
+    down, bias = qm.layers[0].down, np.linspace(-1, 1, 12)
+    assert down.in_zero > 0
+    assert np.abs(real_bias(with_bias("", down, bias)) - bias).max() < 2.0 ** -(down.out_frac + 4)
+    shifted = down.bias - with_bias("", down, folded.layers[0].down.bias).bias
     assert np.abs(shifted).max() > 16  # more than one unit of the output
 
 
@@ -159,6 +167,10 @@ def test_qformat() -> None:
     assert fmt.decode(np.array([-16, 8])).tolist() == [-1.0, 0.5]
     assert (QFormat(12, 12, False).max_int, QFormat(12, 12, False).min_int) == (4095, 0)
     assert (str(fmt), str(QFormat(12, 0, False))) == ("s8.4", "u12.0")
+    lifted = QFormat(8, 6, False, 11)
+    assert lifted.encode(np.array([-1.0, -11 / 64, 0.0, 5.0])).tolist() == [0, 0, 11, 255]
+    assert lifted.decode(np.array([0, 11, 75])).tolist() == [-11 / 64, 0.0, 1.0]
+    assert (lifted.signed_bits, fmt.signed_bits, str(lifted)) == (9, 8, "u8.6 (0 is 11)")
 
 
 def test_compensated_rounding_beats_nearest_on_its_inputs() -> None:
@@ -210,8 +222,9 @@ def test_what_cannot_be_quantised_is_named() -> None:
     tokens = np.zeros((2, 9), int)
     with pytest.raises(UserError, match="calibration_windows"):
         calibrate.collect(folded, tokens[:0])
+    q = quantize(folded, calibrate.collect(folded, tokens), config.quant, TOKENIZER).layers[1].q
     with pytest.raises(UserError, match=r"layers\.1\.q: a bias of 1e\+09 does not fit"):
-        encode_bias("layers.1.q", np.array([1e9]), 8)
+        with_bias("layers.1.q", q, np.array([1e9]))
     params["layers.1.ffn_up.weight"][2, 3] = np.nan
     with pytest.raises(UserError, match=r"layers\.1\.ffn_hidden.* not finite"):
         calibrate.collect(fold(params, config.model), tokens)

@@ -134,7 +134,7 @@ def test_a_format_that_is_too_small_shows(tight: tuple[Folded, QuantModel]) -> N
     batch = held_out()
     real = values_of(folded, "layers.1.ffn_hidden", batch.tokens)
     frac = 15 - math.floor(math.log2(np.quantile(real, 0.9)))  # a tenth or more is too large
-    formats = {**qm.formats, "layers.1.ffn_hidden": QFormat(16, frac)}
+    formats = {**qm.formats, "layers.1.ffn_hidden": QFormat(15, frac, False)}
     found = {}
     for which in (qm, dataclasses.replace(qm, formats=formats)):
         stage = row_stage(which, folded, "layers.1.ffn_hidden")

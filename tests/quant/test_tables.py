@@ -114,6 +114,7 @@ def test_bump(
     table = tables.bump_table(frac, shift, kind.function)
     assert len(table) == 256
     assert table.min() >= 0
+    assert table.max() == tables.depth(bits, frac, kind)
     check(table, value)
 
 
