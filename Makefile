@@ -40,7 +40,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-unexport CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
+unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
 	BLOCKS DEVICE
 .PHONY: setup train try look generate quantize qat search rtl sim demo test test-all lint bench clean help stages FORCE
 
@@ -66,8 +66,8 @@ $(TRAINED): $(STAGES)/train.json $(if $(wildcard $(BUILD)/model/weights.safetens
 
 $(QUANTISED): $(TRAINED) $(STAGES)/quant.json $(call python,quant) \
 		$(wildcard quant/templates/*) \
-		$(if $(wildcard $(BUILD)/quant/qmodel.safetensors),,FORCE)
-	$(PY) -m quant $(COMMON)
+		$(if $(FORCE),FORCE,$(if $(wildcard $(BUILD)/quant/qmodel.safetensors),,FORCE))
+	$(PY) -m quant $(COMMON) $(if $(FORCE),--force)
 
 $(RENDERED): $(QUANTISED) $(STAGES)/rtl.json $(call python,export) $(rtl)
 	$(PY) -m export $(COMMON)
@@ -78,7 +78,8 @@ train: $(TRAINED)
 quantize: $(QUANTISED)
 	@echo "quantised: $(BUILD)/quant"
 
-# Trains anew whenever it is asked for; what it writes is up to date for rtl and sim.
+# Trains anew whenever it is asked for; what it writes is up to date for rtl and sim, and stays when
+# quantising is asked for (quant/keep.py).
 qat: $(TRAINED) $(STAGES)/quant.json
 	$(PY) -m quant.qat $(COMMON) $(call option,weight-bits,BITS) $(call option,minutes,MINUTES)
 
@@ -155,6 +156,7 @@ BITS=4           qat: bits of a weight, 2 (-1, 0, 1) to 8, instead of the config
 BUDGET=400       search: kbit of all weights together; or one of the next two
 BLOCKS=90        search: blocks of 18 kbit of block RAM for weights, embeddings and KV cache
 DEVICE=ulx3s-85f search: as many blocks as a device has (configs/devices/)
+FORCE=1          quantize: anew, also in place of what qat trained
 MINUTES=4        qat: how long to train, instead of a fixed number of steps
 QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), count the exact answers
 SIM=$(SIM)    icarus or verilator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from configs import cli
-from quant import pipeline, report_page, storage
+from quant import keep, pipeline, report_page, storage
 
 
 def main() -> None:
@@ -20,8 +20,13 @@ def main() -> None:
     parser.add_argument(
         "--calibration-text", metavar="FILE", help="choose formats on this text instead"
     )
+    parser.add_argument(
+        "--force", action="store_true", help="replace what make qat trained, if there is such"
+    )
     args = parser.parse_args()
     config = cli.load_config(args)
+    if not args.force and keep.kept(config, args.calibration_text):
+        return
     trained, task = pipeline.load_trained(config)
     folded, stats = pipeline.prepare(config, trained, task, args.calibration_text)
     qm = pipeline.build(config, trained, task, folded, stats)

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from configs import files
 from configs.cli import UserError
 from configs.schema import Config, ModelConfig
 from model import checkpoint, runs, tasks
 from model.checkpoint import Checkpoint
-from quant import calibrate
+from quant import calibrate, keep
 from quant.calibrate import Statistics
 from quant.fold import Folded, fold
 from quant.golden import GoldenModel
@@ -93,11 +92,10 @@ def build(
     config: Config, trained: Checkpoint, task: tasks.Task, folded: Folded, stats: Statistics
 ) -> QuantModel:
     """Quantise what `prepare` returned."""
-    folder = config.build_dir / "model"
     meta = {
         "name": config.name,
         "prompt": trained.prompt,
-        "source": files.sha256(folder / "config.json", folder / "weights.safetensors"),
+        "source": keep.source(config),
         "questions": questions(task),
     }
     tokenizer = trained.tokenizer.to_dict()

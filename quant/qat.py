@@ -25,7 +25,7 @@ from model.checkpoint import Checkpoint
 from model.generate import at_least
 from model.optim import Optimizer, clip
 from model.tasks import Batch
-from quant import pipeline, report_page, straight_through
+from quant import keep, pipeline, report_page, straight_through
 from quant.golden import GoldenModel
 from quant.latent import Latent, weights
 from quant.qmodel import QuantModel
@@ -134,8 +134,16 @@ def _softmax(logits: Array) -> tuple[Array, Array]:
     return p, log_p
 
 
-def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, Any]:
-    """Train, write the artefact in one step, and return its report; Ctrl-C leaves the old one."""
+def run(
+    config: Config,
+    settings: Settings,
+    quiet: bool = False,
+    section: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train, write the artefact in one step, and return its report; Ctrl-C leaves the old one.
+
+    section: `keep.section` of the config as the user has it, if not that of `config`.
+    """
     rows = max(1, BATCH_TOKENS // config.model.context)
     batches = config.train.model_copy(update={"batch_size": rows})
     trained, task = pipeline.load_trained(config.model_copy(update={"train": batches}))
@@ -146,7 +154,7 @@ def run(config: Config, settings: Settings, quiet: bool = False) -> dict[str, An
     for _ in train(trained, task, latent, settings, config.train.seed, quiet):
         steps += 1
     seconds = time.process_time() - start
-    after = latent.artefact()
+    after = keep.as_trained(latent.artefact(), section or keep.section(config))
     after.validate()
     result = pipeline.report(config, trained, task, folded, after)
     result["ptq"] = pipeline.measure(trained, task, before)
@@ -217,6 +225,7 @@ def main() -> None:
     parser.add_argument("--seed", type=at_least(int, 0), help="of the windows of text")
     args = parser.parse_args()
     config = cli.load_config(args)
+    section = keep.section(config)
     if args.weight_bits is not None:
         if not 2 <= args.weight_bits <= 8:
             raise UserError(f"--weight-bits {args.weight_bits}: choose 2 (-1, 0, 1) to 8")
@@ -226,7 +235,8 @@ def main() -> None:
         if (value := getattr(args, name)) is not None and not 0 < value < math.inf:
             raise UserError(f"--{name.replace('_', '-')} {value}: give a number above 0")
     memory.keep()
-    result = run(config, Settings(args.steps, args.minutes, args.learning_rate))
+    settings = Settings(args.steps, args.minutes, args.learning_rate)
+    result = run(config, settings, section=section)
     print(describe(result))
     print(f"\nwritten to {os.path.relpath(config.build_dir / 'quant')}")
 

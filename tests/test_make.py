@@ -93,6 +93,27 @@ def test_what_qat_trained_is_rendered(checkout: Path) -> None:
     assert artefact.read_bytes() == before
 
 
+def test_what_qat_trained_is_not_thrown_away(checkout: Path) -> None:
+    steps_done(checkout, "train")
+    steps_done(checkout, "qat", "BITS=3", "MINUTES=0.001")
+    artefact = checkout / "build" / "tiny" / "quant" / "qmodel.json"
+    before = artefact.read_bytes()
+    (checkout / "quant" / "golden.py").touch()  # a new version of the program
+    result = make(checkout, "CONFIG=tiny", "rtl")
+    assert "was trained (make qat) and still fits, so it stays" in result.stdout
+    assert steps_done(checkout, "rtl") == []
+    edit(checkout, "calibration_windows = ", "calibration_windows = 1")  # another section [quant]
+    result = make(checkout, "CONFIG=tiny", "rtl")
+    assert result.returncode == 2
+    assert "error: build/tiny/quant was trained (make qat), but for another" in result.stderr
+    edit(checkout, "calibration_windows = 1", "calibration_windows = ")
+    assert steps_done(checkout, "rtl") == ["quantize", "rtl"]  # looked at, and kept
+    assert artefact.read_bytes() == before
+    assert steps_done(checkout, "quantize", "FORCE=1") == ["quantize"]
+    assert json.loads(artefact.read_text())["document"]["quant"]["weight_bits"] == 8
+    assert steps_done(checkout, "quantize") == []
+
+
 def test_a_search_changes_no_artefact(checkout: Path) -> None:
     steps_done(checkout, "quantize")
     before = (checkout / "build" / "tiny" / "quant" / "qmodel.json").read_bytes()
