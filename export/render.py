@@ -16,6 +16,7 @@ from export.spec import Spec
 ROOT = Path(__file__).parent.parent
 HDL = ROOT / "hdl"
 TEMPLATES = Path(__file__).parent / "templates"
+AROUND = ("board", "soc")  # folders of what connects a core, which other tops need
 
 
 class Params:
@@ -26,8 +27,8 @@ class Params:
 
 
 def static_modules() -> list[Path]:
-    """All hand-written modules, in a fixed order."""
-    return sorted(HDL.glob("*/*.sv"))
+    """All hand-written modules of the core, in a fixed order; not those around it."""
+    return sorted(path for path in HDL.glob("*/*.sv") if path.parent.name not in AROUND)
 
 
 def summary(spec: Spec) -> str:

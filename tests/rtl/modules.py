@@ -31,6 +31,8 @@ NEEDS = {
     "embed": "saturate scale_index delay_line",
     "noise": "normalize mul delay_line",
     "sampler": "max4 max_tree scale_index delay_line",
+    "deframer": "crc32",
+    "framer": "crc32",
 }
 CORRUPTED = 7  # number of the comparison whose expected value is spoilt
 
