@@ -6,9 +6,10 @@ and, tile by tile, lane by lane, the index into the golden array (-1: padding).
 
 from __future__ import annotations
 
+from export import counters, timing
 from export.spec import Spec
 
-VERSION = 1
+VERSION = 2
 
 
 def trace_steps(spec: Spec) -> list[dict]:
@@ -37,6 +38,8 @@ def build(spec: Spec, config: str, source: str) -> dict:
             "sampled": [g.macs(position) for position in range(g.context)],
             "prompt": [g.macs(position, sampled=False) for position in range(g.context)],
         },
+        "counters": {"names": list(counters.NAMES), "width": counters.WIDTH},
+        "cycles": timing.predictions(timing.Machine.of(qm, g, spec.builder.steps)),
         "parameters": spec.params,
         "trace": {
             "signals": [[name, bits] for name, bits in spec.traces],

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from configs import files
-from export import manifest
+from export import counters, manifest
 from export.spec import Spec
 
 ROOT = Path(__file__).parent.parent
@@ -52,9 +52,11 @@ def render(spec: Spec, path: Path, config: str, source: str) -> None:
     issue_w = sum(field.width for field in spec.issue_fields)
     finish_w = sum(field.width for field in spec.finish_fields)
     weight_addr_w = next(rom for rom in spec.roms if rom.name == "rom_weights_0").addr_width
+    counters_w = len(counters.NAMES) * counters.WIDTH
     designs: dict[str, dict[str, Any]] = {
         "array": {"weight_addr_w": weight_addr_w, "lanes": spec.geometry.row_lanes()},
         "core": {
+            "counters_w": counters_w,
             "summary": summary(spec),
             "issue_w": issue_w,
             "finish_w": finish_w,
@@ -63,7 +65,7 @@ def render(spec: Spec, path: Path, config: str, source: str) -> None:
             "instances": spec.instances,
             "absent": spec.absent,
         },
-        "core_tb": {"traces": spec.traces},
+        "core_tb": {"traces": spec.traces, "counters_w": counters_w},
     }
     with files.staged_dir(path) as stage:
         names = []

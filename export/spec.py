@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from export import counters, memory, program, validate
 from export import geometry as geo
-from export import memory, program, validate
 from export.geometry import Geometry, width
 from export.memory import Field, Rom
 from quant.qmodel import LINEARS, QuantModel
@@ -96,6 +96,9 @@ def traces(p: dict[str, int]) -> list[tuple[str, int]]:
         ("noise_data", cols * p["NoiseW"]),
         ("token_valid", 1),
         ("token", p["TokenW"]),
+        ("busy", 1),
+        ("cause", 3),
+        ("at_step", p["StepW"]),
     ]
 
 
@@ -161,6 +164,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "ParamW": width(len(shifts)),
         "Slots": g.score_slots,
         "SlotW": width(g.score_slots),
+        "SlotNoise": geo.SLOT_NOISE,
         "SlotX": geo.SLOT_X,
         "SlotK": geo.SLOT_K,
         "SlotV": geo.SLOT_V,
@@ -204,6 +208,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "LogitTiles": logit_tiles,
         "LogitTileW": width(logit_tiles),
         "NoiseW": 20,
+        "CounterW": counters.WIDTH,
     }
 
 

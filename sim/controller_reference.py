@@ -42,6 +42,7 @@ class State:
 
     name: str  # idle, take, start, run, close
     token: Token | None = None
+    holding: bool = False  # a sampled token that could not leave yet
 
 
 @dataclass
@@ -91,7 +92,7 @@ def answer(token: Token, settings: dict[str, int], out: Output) -> Generator[Sta
     for left in itertools.count(settings["max_tokens"], -1):
         sample = None
         while sample is None or out.beat is not None:
-            now = yield State("run", token)
+            now = yield State("run", token, sample is not None)
             sample = now.next if now.next is not None else sample
         out.beat = (sample, 0, 0)
         status = STOP * (settings["stop_enable"] and sample == settings["stop_token"])

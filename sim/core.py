@@ -22,13 +22,13 @@ from configs.cli import UserError
 from quant import qmodel
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
-from sim import runner
+from sim import counters, runner
 from sim.checker import Checker
 from sim.mismatch import Mismatch
 from sim.requests import GoldenRun, Request, status_text
 
 WRITER = Path(__file__).parent / "trace_writer.sv"
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
 POLL_SECONDS = 0.05
 DRAIN_CYCLES = 200
 ANSWERS, STOP_FILE, TRACE = "answers.json", "stop", "trace.txt"
@@ -71,7 +71,8 @@ class Outcome:
     checker: Checker
     mismatches: list[Mismatch]  # of trace and answers, in time
     mismatch_count: int
-    problem: str | None  # timeout, crash, broken stream
+    problem: str | None  # timeout, crash, broken stream, cycles that nobody predicted
+    counters: dict[str, int] | None  # what the cycles were spent on; None: not read
     stopped: bool  # at the first token that differs
     seconds: float  # of simulation and comparison, without the build
     simulator: str
@@ -174,6 +175,9 @@ def _simulate(
     seconds = time.time() - data["started"]
     answers = [_answer(entry) for entry in data["answers"]]
     problems = [data["problem"], *(entry["problem"] for entry in data["answers"]), problem]
+    counted = counters.read(machine.manifest, data["counters"])
+    if not (stopped or any(problems) or checker.mismatch_count):
+        problems += counters.problems(machine.manifest, checker, counted)
     extra = [] if stopped else _compare_answers(checker, answers)
     return Outcome(
         machine=machine,
@@ -183,6 +187,7 @@ def _simulate(
         mismatches=checker.in_time() + extra,
         mismatch_count=checker.mismatch_count + len(extra),
         problem=next((text for text in problems if text), None),
+        counters=counted,
         stopped=stopped,
         seconds=seconds,
         simulator=simulator,

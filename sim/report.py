@@ -12,6 +12,7 @@ from configs import files
 from quant import qmodel
 from sim.checker import Timing
 from sim.core import Outcome
+from sim.counters import is_free
 from sim.requests import status_text
 
 SHOWN = 10
@@ -56,11 +57,7 @@ def cycles(outcome: Outcome, timings: Iterable[Timing]) -> dict | None:
 def cycle_table(outcome: Outcome) -> dict:
     """Cycles of all tokens, of prompt tokens and of sampled tokens; the last of a request has no
     successor and is left out, and so are requests whose streams were made to wait."""
-    free = {
-        number
-        for number, request in enumerate(outcome.requests)
-        if not (request.idle or request.stall or request.hold or request.reset)
-    }
+    free = {number for number, request in enumerate(outcome.requests) if is_free(request)}
     timings = [t for t in outcome.checker.timings if t.request in free]
     return {
         "all": cycles(outcome, timings),
@@ -104,6 +101,7 @@ def data(outcome: Outcome) -> dict:
         "mismatches": outcome.mismatch_count,
         "first_mismatches": [m.as_dict() for m in outcome.mismatches[:SHOWN]],
         "cycles": cycle_table(outcome),
+        "counters": outcome.counters,
         "seconds": round(outcome.seconds, 3),
         "tokens_per_second": round(checker.tokens / outcome.seconds, 2),
     }
@@ -160,6 +158,18 @@ def cycles_text(entry: dict | None) -> str:
     )
 
 
+def spent_text(counters: dict[str, int] | None) -> str:
+    """What the cycles of all requests were spent on, by the machine's own counters."""
+    if counters is None or not counters["cycles"]:
+        return "-"
+    parts = [
+        f"{name} {100 * value / counters['cycles']:.1f} %"
+        for name, value in counters.items()
+        if name != "cycles" and value
+    ]
+    return f"{', '.join(parts)} of {counters['cycles']:,} cycles"
+
+
 def text(outcome: Outcome, report: dict) -> str:
     """The console text, verdict last."""
     qm = outcome.machine.qm
@@ -181,6 +191,7 @@ def text(outcome: Outcome, report: dict) -> str:
         f"cycles/token  {cycles_text(report['cycles']['all'])}",
         f"  prompt      {cycles_text(report['cycles']['prompt'])}",
         f"  sampled     {cycles_text(report['cycles']['sampled'])}",
+        f"spent on      {spent_text(report['counters'])}",
         f"multipliers   {array['rows']} x {array['cols']} = {array['multipliers']}",
         f"speed         {report['tokens_per_second']:.1f} tokens/s simulated and compared, "
         f"{report['seconds']:.1f} s",

@@ -146,6 +146,9 @@ class Bench:
         self.equal("start_o", state.name == "start")
         self.equal("busy_o", state.name != "idle" or self.out.beat is not None)
         self.equal("seed_load_o", begins)
+        blocked = self.out.beat is not None and not now.ready
+        ended = state.name in ("idle", "close") or state.holding or now.next is not None
+        self.equal("host_o", (state.name == "take" and not now.valid) or (blocked and ended))
         if begins:
             self.equal("seed_o", now.settings["seed"])
         self.equal("m_axis_tvalid_o", self.out.beat is not None)

@@ -59,6 +59,7 @@ class Bench:
     async def start(self) -> None:
         for name in ("max_tokens_i", "stop_token_i", "stop_enable_i", "temperature_i", "seed_i"):
             getattr(self.dut, name).value = 0
+        self.dut.counters_clear_i.value = 0
         self.dut.rst_i.value = 1
         Clock(self.dut.clk_i, PERIOD_NS, "ns", impl="gpi").start(start_high=False)
         await self.reset()
@@ -135,7 +136,7 @@ async def plays_the_requests(dut: Any) -> None:
     """Run the job; `answers.json` has one entry per request that was begun."""
     job = json.loads(Path(os.environ["SIM_JOB"]).read_text())
     answers: list[dict] = []
-    result = {"started": time.time(), "answers": answers, "problem": None}
+    result = {"started": time.time(), "answers": answers, "problem": None, "counters": None}
     try:
         bench = Bench(dut, job["watchdog"])
         await bench.start()
@@ -144,6 +145,7 @@ async def plays_the_requests(dut: Any) -> None:
             if answers[-1]["problem"]:
                 break
         await Timer(job["drain"] * PERIOD_NS, "ns")  # whatever is still written is recorded
+        result["counters"] = str(bench.dut.counters_o.value)
     except Stopped:
         answers.append({"beats": bench.beats, "problem": None, "reset": True})
     except ProtocolError as error:

@@ -156,6 +156,15 @@ class Bench:
                     check.equal(f"wave_{name}_o {now} of {self.issued}", value, actual)
             idle = int(not self.reference.running and not start)
             check.equal(f"idle_o {now}", idle, read(dut.idle_o))
+            check.equal(f"running_o {now}", int(self.reference.running), read(dut.running_o))
+            loaded, issues = bool(self.reference.waves), bool(self.reference.waves) and allowed
+            check.equal(f"loaded_o {now}", int(loaded), read(dut.loaded_o))
+            check.equal(f"issue_o {now}", int(issues), read(dut.issue_o))
+            if loaded:
+                number = self.reference.waves[0]["step"]
+                check.equal(f"at_step_o {now}", number, read(dut.at_step_o))
+            elif self.reference.running and self.reference.earliest == now:
+                check.equal(f"at_step_o {now}", self.address, read(dut.at_step_o))
         if self.reference.waves:
             step, need = self.reference.step, self.reference.waves[0]["need"]
             expected = {"slot": step["slot"], "gate_slot": step["gate"], "need": need}

@@ -6,6 +6,8 @@
 //   P slot tile data         probabilities        R slot mant exp    reciprocal of their sum
 //   N mant exp               norm scalar          G tile data        noise
 //   T token                  the sampled token
+// activity.txt says what the cycles are spent on, a line where that changes: cycle, cause of
+// hdl/top/counters.sv (7: not busy), step.
 // Nothing is recorded during reset: before its first edge registers hold anything.
 // An X in the data is printed as x and never equals a number.
 `default_nettype none
@@ -41,7 +43,10 @@ module trace_writer #(
     parameter integer noise_tile_w = 1,
     parameter integer noise_data_w = 1,
     parameter integer token_valid_w = 1,
-    parameter integer token_w = 1
+    parameter integer token_w = 1,
+    parameter integer busy_w = 1,
+    parameter integer cause_w = 1,
+    parameter integer at_step_w = 1
 ) (
     input wire clk_i,
     input wire rst_i,
@@ -75,19 +80,31 @@ module trace_writer #(
     input wire [noise_tile_w-1:0] noise_tile_i,
     input wire [noise_data_w-1:0] noise_data_i,
     input wire [token_valid_w-1:0] token_valid_i,
-    input wire [token_w-1:0] token_i
+    input wire [token_w-1:0] token_i,
+    input wire [busy_w-1:0] busy_i,
+    input wire [cause_w-1:0] cause_i,
+    input wire [at_step_w-1:0] at_step_i
 );
-  integer file;
+  integer file, activity;
+  reg [at_step_w+2:0] now, shown;
   integer cycle;
 
   initial begin
     file  = $fopen("trace.txt", "w");
     cycle = 0;
+    activity = $fopen("activity.txt", "w");
+    shown = {(at_step_w + 3) {1'b1}};
   end
+
+  always_comb now = busy_i ? {at_step_i, cause_i} : {{at_step_w{1'b0}}, 3'd7};
 
   always @(posedge clk_i) begin
     cycle <= cycle + 1;
     if (!rst_i) begin
+      if (now != shown) begin
+        $fwrite(activity, "%0d %0d %0d\n", cycle, now[2:0], now[at_step_w+2:3]);
+      end
+      shown <= now;
       if (start_i) begin
         $fwrite(file, "S %0d %0d %0d %0d\n", cycle, start_pos_i, start_token_i, start_sampled_i);
       end

@@ -46,6 +46,7 @@ module controller #(
     input  wire [      15:0] temperature_i,
     input  wire [      31:0] seed_i,
     output wire              busy_o,
+    output wire              host_o,        // a prompt token is awaited, or an answer not taken
     // to the engine: one token
     output wire              start_o,
     output wire              sampled_o,
@@ -261,6 +262,8 @@ module controller #(
   assign m_axis_tlast_o = out_close_q;
   assign m_axis_tuser_o = out_close_q;
   assign busy_o = state_q != IDLE || out_valid_q;
+  assign host_o = (s_axis_tready_o && !s_axis_tvalid_i) || (!out_free && (state_q == IDLE ||
+      state_q == CLOSE || (state_q == RUN && sampled_q && have_token)));
   assign start_o = state_q == START;
   assign sampled_o = sampled_q;
   assign token_o = token_q;

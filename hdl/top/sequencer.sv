@@ -73,7 +73,12 @@ module sequencer #(
     output wire [   SubW-1:0] wave_sub_o,
     output wire               wave_prob_o,
     output wire [  AddrW-1:0] wave_addr_o,
-    output wire               wave_kv_o
+    output wire               wave_kv_o,
+    // for the counters: what this cycle is spent on, and for which step
+    output wire               issue_o,         // a wave passes
+    output wire               loaded_o,        // a step is loaded
+    output wire               running_o,       // the program is not at its end
+    output wire [  StepW-1:0] at_step_o
 );
   localparam logic [LenW-1:0] ROWS = Rows[LenW-1:0];
   localparam integer SUB_LAST_INT = Sub - 1;
@@ -169,6 +174,10 @@ module sequencer #(
   assign slot_o = slot_q;
   assign need_o = need_q;
   assign gate_slot_o = gate_q;
+  assign issue_o = issue;
+  assign loaded_o = valid_q;
+  assign running_o = running_q;
+  assign at_step_o = valid_q ? step_q : pc_q;
 
   // issue register
   reg out_valid_q, out_first_q, out_last_q, out_final_q, out_prob_q, out_kv_q;

@@ -5,6 +5,7 @@ Each fault is caught and located: the first difference in time names the stage a
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,3 +226,39 @@ def test_verilog_of_another_artefact_is_refused(machine: core.Machine, tmp_path:
         core.load(folder, "make rtl CONFIG=small")
     with pytest.raises(UserError, match=r"make quantize|python -m quant"):
         core.load(tmp_path / "nothing", "make rtl CONFIG=small")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (
+            "core.sv",
+            ".N(0),\n      .Reset(1)\n  ) u_prob_event",
+            ".N(1),\n      .Reset(1)\n  ) u_prob_event",
+            r"position 0: the prompt token took \d+ cycles, \d+ were predicted",
+        ),
+        (
+            "counters.sv",
+            "else if (loaded_i && !ready_i) cause",
+            "else if (loaded_i && !ready_i && host_i) cause",
+            r"counter operand: 0 cycles, \d+ were predicted",
+        ),
+        (
+            "counters.sv",
+            "n == 0 || cause_q == CAUSE",
+            "n == 0 || cause_q[1:0] == CAUSE[1:0]",
+            r"the counters add up to \d+, not to \d+ cycles",
+        ),
+    ],
+)
+def test_a_cycle_too_many(
+    machine: core.Machine, file: str, old: str, new: str, said: str, sim_build: Path, tmp_path: Path
+) -> None:
+    """A latency that changes no bit, and counters that lie: only the prediction tells."""
+    machines.edit(machine.rtl / file, old, new)
+    out, build = tmp_path / "out", sim_build / "core" / "negative-cycles"
+    outcome = core.simulate(machine, [ASKED], simulator="icarus", out=out, build=build)
+    assert not outcome.passed
+    assert outcome.mismatch_count == 0
+    assert re.search(said, outcome.problem or "")
+    assert report.write(outcome, out)["verdict"] == "failed"

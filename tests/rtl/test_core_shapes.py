@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sim import core
-from tests.rtl import machines
+from tests.rtl import machines, spent
 
 
 @dataclass(frozen=True)
@@ -136,3 +136,5 @@ def test_every_element_of_every_position(case: Case, simulator: str, sim_build: 
     context = machine.qm.config["context"]
     assert outcome.checker.started == outcome.checker.tokens == 3 * context
     assert [len(answer.tokens) for answer in outcome.answers] == [context - 2, context, 1]
+    run = folder / "sim" / "run"
+    assert spent.measured(run) == spent.predicted(settings, case.vocab, outcome)
