@@ -50,8 +50,8 @@ module counters #(
   end
 
   for (genvar n = 0; n < 8; n = n + 1) begin : g_counter
-    localparam integer CAUSE_INT = (n == 0) ? 7 : n - 1;
-    localparam [2:0] CAUSE = CAUSE_INT[2:0];
+    localparam int CAUSE_INT = (n == 0) ? 7 : n - 1;
+    localparam logic [2:0] CAUSE = CAUSE_INT[2:0];
     reg [W-1:0] count_q;
 
     always_ff @(posedge clk_i) begin

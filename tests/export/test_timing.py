@@ -18,7 +18,7 @@ from export.geometry import Geometry
 from export.stages import STAGES, split
 from tests.export import helpers
 
-CONTENTS = {"matrix", "shifts", "biases", "exponent"}
+CONTENTS = {"matrix", "shifts", "biases", "exponent", "bits"}
 KINDS = [(False, False), (True, False), (True, True)]  # sampled, warm
 
 

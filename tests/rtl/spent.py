@@ -21,7 +21,10 @@ def measured(run: Path) -> list[tuple[int, Spent]]:
     rows = [line.split() for line in (run / "trace.txt").read_text().splitlines()]
     starts = [int(row[1]) for row in rows if row[0] == "S"]
     samples = [int(row[1]) for row in rows if row[0] == "T"]
-    changes = [tuple(map(int, line.split())) for line in (run / "activity.txt").open()]
+    lines = (run / "activity.txt").read_text().splitlines()
+    changes = [  # before the first token no step is known, X in Icarus
+        tuple(int(text) if text.isdigit() else -1 for text in line.split()) for line in lines
+    ]
     end = max(starts[-1], samples[-1]) + 1
     use = []
     for (cycle, cause, step), (until, *_) in pairwise([*changes, (end, 0, 0)]):
