@@ -29,13 +29,15 @@ def forward(
     mask: np.ndarray | None = None,
     source: np.ndarray | None = None,
     source_mask: np.ndarray | None = None,
+    kind: type = np.int64,
 ) -> np.ndarray:
     """int64 logits [B, T, V] of tokens [B, T], positions from 0; causal unless by an encoder.
 
     mask: bool [B, T], false at padding, which stands on the right; source, source_mask: [B, S],
     what the encoder of an encoder-decoder reads. A dict given as `trace` receives every stage with
     leading axes [B, T] (attn_scores and attn_probs [B, T, H, T], masked entries meaningless and 0),
-    those of the encoder, and cross_k and cross_v, with [B, S].
+    those of the encoder, and cross_k and cross_v, with [B, S]. `kind`: the type of these arrays;
+    float32 holds all stages and is faster; attn_scores, which no training asks for, stay out.
     """
     tokens = checked(gm, tokens)
     mask = check_mask(mask, tokens.shape)
@@ -49,7 +51,7 @@ def forward(
     kept: Trace | None = None if trace is None else {}
     for start in range(0, len(tokens), size):
         rows = slice(start, start + size)
-        record = Recorder(kept, tokens.shape, rows)
+        record = Recorder(kept, tokens.shape, rows, kind=kind)
         memory: list[attention.Memory] = []
         if gm.qm.kind == "encoder":
             stages = encoder.logits(gm.qm, tokens[rows], mask[rows])
@@ -103,27 +105,33 @@ def _chunk(
 
 
 class Recorder:
-    """Puts stages of a chunk, sequences `rows` of [B, T], into a trace as int64, if there is one.
+    """Puts stages of a chunk, sequences `rows` of [B, T], into a trace, if there is one.
 
     A stage is made for all B at once, so that nothing is copied again.
     """
 
     def __init__(
-        self, trace: Trace | None, shape: tuple[int, int], rows: slice, prefix: str = ""
+        self,
+        trace: Trace | None,
+        shape: tuple[int, int],
+        rows: slice,
+        prefix: str = "",
+        kind: type = np.int64,
     ) -> None:
         self.trace, self.whole, self.rows, self.prefix = trace, shape, rows, prefix
+        self.kind = kind
         self.shape = len(range(*rows.indices(shape[0]))), shape[1]  # of the chunk
 
     def within(self, prefix: str) -> Recorder:
         """A recorder of stages whose names begin with `prefix`."""
-        return Recorder(self.trace, self.whole, self.rows, prefix)
+        return Recorder(self.trace, self.whole, self.rows, prefix, self.kind)
 
     def part(self, name: str, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Where the chunk's int64 [b, ...] of a stage belong, 0 at first; shape: the [...]."""
+        """Where the chunk's [b, ...] of a stage belong, 0 at first; shape: the [...]."""
         if self.trace is None:
             return None
         if self.prefix + name not in self.trace:
-            self.trace[self.prefix + name] = np.zeros((self.whole[0], *shape), np.int64)
+            self.trace[self.prefix + name] = np.zeros((self.whole[0], *shape), self.kind)
         return self.trace[self.prefix + name][self.rows]
 
     def __call__(self, name: str, value: np.ndarray) -> None:
@@ -147,13 +155,15 @@ class Recorder:
     def attended(self, name: str, part: np.ndarray, lo: int) -> None:
         """Keep whole floats [b, G, R, keys, queries] of the queries from `lo` on as [b, T, H, T],
         0 where a key is hidden."""
+        if name == "attn_scores" and self.kind is not np.int64:
+            return
         (b, t), (keys, queries) = self.shape, part.shape[-2:]
         heads = part.shape[1] * part.shape[2]
         place = self.part(name, (t, heads, t))
         if place is not None:
             block = place[:, lo : lo + queries, :, :keys]
             block[...] = part.reshape(b, heads, keys, queries).transpose(0, 3, 1, 2)
-            block[..., lo:] *= np.tri(queries, dtype=np.int64)[:, None]
+            block[..., lo:] *= np.tri(queries, dtype=self.kind)[:, None]
 
 
 def _norm(gm: GoldenModel, x: np.ndarray, record: Recorder, name: str) -> exact.Scalar:

@@ -24,10 +24,7 @@ def _half(shift: int) -> int:
 def linear_bound(linear: Linear, x_max: int) -> int:
     """max over o of sum_i |w[o, i]| * x_max + rounding half of shift[o]."""
     sums = np.abs(linear.weight.astype(np.int64)).sum(axis=1)
-    return max(
-        int(total) * x_max + _half(int(shift))
-        for total, shift in zip(sums, linear.shift, strict=True)
-    )
+    return int((sums * x_max + (1 << linear.shift.astype(np.int64) >> 1)).max())
 
 
 def norm_k_range(qm: QuantModel) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import EllipsisType
 from typing import Any
 
@@ -62,7 +63,6 @@ class GoldenModel:
         self.rsqrt, self.recip = (tables[name].tolist() for name in ("rsqrt", "recip"))
         reach = (ops.EXP_SHIFT_MAX + 1) << qm.quant["score_frac_bits"]
         self.exp2 = exact.real(ops.exp2_negative(np.arange(reach), tables["exp2"]))
-        self.noise = NoiseSource(tables["gumbel"], qm.vocab_size)
         self.residual_max = float(ops.limit(qm.residual_bits))
         exact.carrier(qm.config["d_model"] * int(self.residual_max) ** 2 + qm.eps_int)
         self.residual_top = np.full(qm.config["d_model"], self.residual_max)
@@ -70,6 +70,11 @@ class GoldenModel:
         self.exp2_rows = self.exp2.astype(
             exact.carrier(self.context * ((1 << qm.quant["prob_bits"]) - 1))
         )
+
+    @cached_property
+    def noise(self) -> NoiseSource:
+        """Of the sampling; made when the first token is drawn."""
+        return NoiseSource(exact.whole(self.tables["gumbel"]), self.qm.vocab_size)
 
     def new_state(
         self,
@@ -284,7 +289,8 @@ class GoldenModel:
         mask: Array | None = None,
         source: Array | None = None,
         source_mask: Array | None = None,
+        kind: type = np.int64,
     ) -> Array:
         """Teacher-forced int64 logits [B, T, V] of tokens [B, T]; see `quant.batch.forward`."""
         given = {"mask": mask, "source": source, "source_mask": source_mask}
-        return batch.forward(self, tokens, trace, **given)
+        return batch.forward(self, tokens, trace, **given, kind=kind)

@@ -11,21 +11,22 @@ import numpy as np
 from quant import ops
 from quant.exact import DOUBLE, SINGLE, SINGLE_MAX, Array, Scalar
 from quant.qmodel import Linear
-from quant.tail import ONE, Channel, Tail, beside, tail
+from quant.tail import ONE, Channel, Columns, Tail, beside, tail
 
 
-def channels(linear: Linear, x_max: int, low: int | None = None) -> list[Channel]:
+def channels(linear: Linear, x_max: int, low: int | None = None) -> Columns:
     """The output channels of a step whose inputs stay within x_max; low: of the outputs."""
     top = ops.limit(linear.out_bits)
     sums = np.abs(linear.weight.astype(np.int64)).sum(axis=1) * x_max
-    columns = zip(linear.shift.tolist(), linear.bias.tolist(), sums.tolist(), strict=True)
-    return [Channel(*column, -top if low is None else low, top) for column in columns]
+    shift, bias = linear.shift.astype(np.int64), linear.bias.astype(np.int64)
+    return Columns(shift, bias, sums, -top if low is None else low, top)
 
 
 def cached(shift: int, exponent: int, bits: int, acc_max: int, k_max: int | None = None) -> Tail:
     """The tail of a step whose matrix is a cache: one channel that stands for all."""
     top = ops.limit(bits)
-    return tail([Channel(shift, ops.ROUND_BIAS, acc_max, -top, top)], exponent, k_max).for_rows()
+    one = Columns.of([Channel(shift, ops.ROUND_BIAS, acc_max, -top, top)])
+    return tail(one, exponent, k_max).for_rows()
 
 
 class Step:

@@ -60,12 +60,14 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
         for stage in [name + part for part in (*BOUNDED, *RESIDUALS) if name + part in trace]:
             values.stages[stage] = _real(trace, qm, stage)
             if not stage.endswith(RESIDUALS):
-                values.inside[stage] = np.abs(trace[stage]) < qm.formats[stage].max_int
+                inside = np.abs(trace[stage]) < qm.formats[stage].max_int
+                if not inside.all():
+                    values.inside[stage] = inside
         for stage in [name + part + "_probs" for part in ("attn", "cross")]:
             if stage in trace:
-                probs = trace[stage].astype(np.float32)
-                total = probs.sum(axis=-1, keepdims=True)
-                values.stages[stage] = probs / np.maximum(total, 1)  # 0 at padding
+                probs = trace[stage].astype(np.float32, copy=False)
+                total = np.maximum(probs.sum(axis=-1, keepdims=True), 1)  # 0 at padding
+                values.stages[stage] = np.multiply(probs, 1 / total)
         part, linear = ("up", layer.up) if layer.gate is None else ("gate", layer.gate)
         unit = np.float32(2.0 ** -(linear.out_frac + ops.GUARD_BITS))
         values.biases[name + part] = (linear.bias - ops.ROUND_BIAS).astype(np.float32) * unit
@@ -74,7 +76,8 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
 
 def _real(trace: dict[str, Array], qm: QuantModel, stage: str) -> Array:
     fmt = qm.formats[stage]
-    return (trace[stage] - fmt.zero).astype(np.float32) * np.float32(fmt.step)
+    codes = trace[stage].astype(np.float32, copy=False)
+    return (codes - np.float32(fmt.zero)) * np.float32(fmt.step)
 
 
 def backward(

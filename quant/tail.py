@@ -19,9 +19,8 @@ from __future__ import annotations
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -31,11 +30,11 @@ from quant.exact import DOUBLE, EXACT_MAX, SINGLE, SINGLE_MAX, Array, Carrier, c
 PRE = ops.limit(ops.PRE_BITS)
 PRODUCT_MAX = (PRE + 1) << ops.MANT_BITS  # of a reduced accumulator and a mantissa
 ONE = float(ops.ONE)
+INT64_BITS = 62  # what int64 holds, with a bit to spare for a sum
 
 
-@dataclass(frozen=True)
-class Channel:
-    """One output channel: |acc| <= acc_max; the output stays within low..high."""
+class Channel(NamedTuple):
+    """One output channel: |acc| <= acc_max < 2^48; the output stays within low..high."""
 
     shift: int
     bias: int
@@ -43,14 +42,40 @@ class Channel:
     low: int
     high: int
 
-    @property
-    def places(self) -> int:
-        """Fraction bits of acc * 2^-shift + 1/2."""
-        return max(self.shift, 1)
+
+class Columns(NamedTuple):
+    """Output channels side by side: int64 [out] each, acc_max < 2^48; low and high may be one."""
+
+    shift: Array
+    bias: Array
+    acc_max: Array
+    low: Array | int
+    high: Array | int
+
+    @classmethod
+    def of(cls, channels: Sequence[Channel]) -> Self:
+        """Single channels as columns."""
+        return cls(*np.array(channels, np.int64).T)
 
     @property
-    def start_max(self) -> int:
-        return start_max(self.shift, self.acc_max)
+    def places(self) -> Array:
+        """Fraction bits of acc * 2^-shift + 1/2."""
+        return np.maximum(self.shift, 1)
+
+    @property
+    def start_max(self) -> Array:
+        """`start_max` of each."""
+        places = self.places
+        return (self.acc_max << (places - self.shift)) + (1 << places >> 1)
+
+    @property
+    def bias_max(self) -> int:
+        return int(np.abs(self.bias).max())
+
+    def ends(self) -> tuple[Array, Array]:
+        """low and high, float64 [out]."""
+        low, high = (np.broadcast_to(end, self.shift.shape) for end in (self.low, self.high))
+        return low.astype(DOUBLE), high.astype(DOUBLE)
 
 
 def start_max(shift: int, acc_max: int) -> int:
@@ -113,18 +138,18 @@ class Scaled(Tail):
     constants = ("offset", "low", "high", "half", "pre", "minus_pre")
     unit: Array | float
 
-    def __init__(self, channels: Sequence[Channel], exponent: int, k_max: int) -> None:
-        self.bound = max(c.start_max for c in channels)
-        self.prescale = _floats(2.0**-c.shift for c in channels)
-        self.offset = _floats(c.bias * 2.0**-ops.GUARD_BITS for c in channels)
-        self.low, self.high = _floats(c.low for c in channels), _floats(c.high for c in channels)
+    def __init__(self, c: Columns, exponent: int, k_max: int) -> None:
+        self.bound = int(c.start_max.max())
+        self.prescale = 2.0**-c.shift
+        self.offset = c.bias * 2.0**-ops.GUARD_BITS
+        self.low, self.high = c.ends()
         self.unit = 2.0 ** -(exponent + ops.GUARD_BITS)
-        self.half = np.full(len(channels), 0.5)
-        self.pre = np.full(len(channels), float(PRE))
+        self.half = np.full(len(c.shift), 0.5)
+        self.pre = np.full(len(c.shift), float(PRE))
         self.minus_pre = -self.pre
-        widest = max(abs(c.bias) for c in channels) << max(exponent + k_max, 0)
+        widest = c.bias_max << max(exponent + k_max, 0)
         self.is_deep = PRODUCT_MAX + widest >= EXACT_MAX
-        largest = max((c.start_max >> c.places) + 1 for c in channels)  # |a| before its clip
+        largest = int((c.start_max >> c.places).max()) + 1  # |a| before its clip
         fits = (largest << ops.MANT_BITS) + widest < EXACT_MAX
         self.enough = self._enough() if fits and not self.is_deep else math.inf
 
@@ -156,16 +181,18 @@ class Merged(Tail):
 
     EXPONENT_MIN = ops.MANT_BITS - ops.GUARD_BITS  # below, `a` is scaled up
 
-    def __init__(self, channels: Sequence[Channel], exponent: int) -> None:
+    def __init__(self, c: Columns, exponent: int) -> None:
         drop = exponent - self.EXPONENT_MIN
-        carried = [c.bias << drop >> ops.GUARD_BITS for c in channels]  # in units of `a`
-        both = list(zip(channels, carried, strict=True))
-        self.bound = max(c.start_max + (abs(extra) << c.places) for c, extra in both)
+        bits = c.bias_max.bit_length() + drop + int(c.places.max())
+        bias = c.bias if bits < INT64_BITS else c.bias.astype(object)  # Python's integers
+        carried = bias << drop >> ops.GUARD_BITS  # in units of `a`
+        self.bound = int((c.start_max + (abs(carried) << c.places)).max())
         self.row_kind = SINGLE if self.bound < SINGLE_MAX else DOUBLE
-        self.prescale = _floats(2.0 ** -(c.shift + drop) for c in channels)
-        self.offset = _floats((extra + 0.5) * 2.0**-drop for extra in carried)
-        ends = [_ends(c, (extra - PRE) >> drop, (extra + PRE) >> drop) for c, extra in both]
-        self.low, self.high = np.array(ends, DOUBLE).T.copy()
+        self.prescale = 2.0 ** -(c.shift + drop)
+        self.offset = (carried + 0.5).astype(DOUBLE) * 2.0**-drop
+        low, high = ((carried + end >> drop).astype(DOUBLE) for end in (-PRE, PRE))
+        self.low = np.clip(low, *c.ends())  # two clips as one
+        self.high = np.clip(high, *c.ends())
 
     def __call__(self, acc: Array, factor: Array | float = ONE, least: float = 0.0) -> Array:
         acc += self.offset
@@ -173,7 +200,7 @@ class Merged(Tail):
         return self.clip(acc, self.low, self.high)
 
 
-def tail(channels: Sequence[Channel], exponent: int, k_max: int | None = None) -> Tail:
+def tail(channels: Columns, exponent: int, k_max: int | None = None) -> Tail:
     """The fastest exact tail; k_max is None for a step without scalar. OverflowError: none is."""
     if k_max is None and exponent >= Merged.EXPONENT_MIN:
         merged = Merged(channels, exponent)
@@ -197,13 +224,3 @@ def beside(tails: Sequence[Tail]) -> Tail:
     for name in ("prescale", *other.constants):
         setattr(other, name, np.concatenate([getattr(tail, name) for tail in tails]))
     return other
-
-
-def _floats(values: Iterable[float]) -> Array:
-    return np.array(list(values), DOUBLE)
-
-
-def _ends(channel: Channel, low: int, high: int) -> tuple[int, int]:
-    """Two clips, the first to low..high, as one."""
-    a, b = channel.low, channel.high
-    return min(max(low, a), b), max(min(high, b), a)

@@ -10,7 +10,7 @@ import pytest
 from quant import exact, ops
 from quant.qmodel import Linear
 from quant.step import Step, cached
-from quant.tail import Channel, Merged, Scaled, Tail, beside, tail
+from quant.tail import Channel, Columns, Merged, Scaled, Tail, beside, tail
 
 SEED = 31
 
@@ -64,7 +64,7 @@ def some_channels(rng: np.random.Generator, acc_bits: int, bias_bits: int) -> li
 @pytest.mark.parametrize(("acc_bits", "bias_bits"), [(12, 4), (21, 12), (28, 20), (47, 31)])
 def test_tail_with_a_scalar(exponent: int, acc_bits: int, bias_bits: int) -> None:
     channels = some_channels(np.random.default_rng(SEED), acc_bits, bias_bits)
-    finish = tail(channels, exponent, 18)
+    finish = tail(Columns.of(channels), exponent, 18)
     assert isinstance(finish, Scaled)
     same_tail(finish, channels, exponent, scaled=True)
 
@@ -84,7 +84,7 @@ def merged_bound(channels: list[Channel], exponent: int) -> int:
 @pytest.mark.parametrize(("acc_bits", "bias_bits"), [(12, 4), (21, 12), (28, 20), (47, 31)])
 def test_tail_without_a_scalar(exponent: int, acc_bits: int, bias_bits: int) -> None:
     channels = some_channels(np.random.default_rng(SEED), acc_bits, bias_bits)
-    finish = tail(channels, exponent)
+    finish = tail(Columns.of(channels), exponent)
     assert isinstance(finish, Merged) == (
         exponent >= 11 and merged_bound(channels, exponent) < 2**53
     )
@@ -94,12 +94,12 @@ def test_tail_without_a_scalar(exponent: int, acc_bits: int, bias_bits: int) -> 
 def test_where_a_float32_ends() -> None:
     """One below 2^24 the narrow type is exact, which the test above uses; at 2^24 it is not."""
     last = [Channel(1, 8, 2**24 - 2, -32767, 32767), Channel(0, 0, 2**23 - 2, -9, 9)]
-    assert Scaled(last, 0, 0).bound == 2**24 - 1
-    same_tail(Scaled(last, 0, 18), last, 0, scaled=True)
+    assert Scaled(Columns.of(last), 0, 0).bound == 2**24 - 1
+    same_tail(Scaled(Columns.of(last), 0, 18), last, 0, scaled=True)
     offset = [Channel(1, 8, 2**24 - 4, -32767, 32767)]
-    assert Merged(offset, 15).bound == 2**24 + 13
+    assert Merged(Columns.of(offset), 15).bound == 2**24 + 13
     channel = [Channel(1, 8, 2**24 + 1, -32767, 32767)]
-    finish = Scaled(channel, 4, 0)
+    finish = Scaled(Columns.of(channel), 4, 0)
     assert finish.bound > exact.SINGLE_MAX
     assert exact.carrier(finish.bound) is exact.DOUBLE
     assert int(np.float32(2**24 + 1)) != 2**24 + 1
@@ -108,7 +108,7 @@ def test_where_a_float32_ends() -> None:
 def test_a_bias_too_far_from_the_product() -> None:
     """Product and bias together exceed a double: the product is rounded first, and must be."""
     channels = [Channel(3, 2**31 - 1, 2**20 - 1, -32767, 32767), Channel(3, 5, 9999, -127, 127)]
-    shallow, deep = Scaled(channels, 3, 18), Scaled(channels, 40, 18)
+    shallow, deep = Scaled(Columns.of(channels), 3, 18), Scaled(Columns.of(channels), 40, 18)
     assert not shallow.is_deep
     assert deep.is_deep
     same_tail(shallow, channels, 3, scaled=True)
@@ -116,7 +116,7 @@ def test_a_bias_too_far_from_the_product() -> None:
     assert beside([shallow, deep]).is_deep
     # -1 * 2^-55 + 16 n - 1/16 rounds to 16 n - 1/16 in a double, and the floor is one too high
     channel = [Channel(0, 2**24 + 16, 4, -2, 2**30)]
-    finish, acc, factor = Scaled(channel, 40, 18), np.array([[-1.0]]), 2.0**-12
+    finish, acc, factor = Scaled(Columns.of(channel), 40, 18), np.array([[-1.0]]), 2.0**-12
     assert finish.is_deep
     want = ops.requantize(np.array([-1]), 0, 1, 52, 2**24 + 16, 32)
     assert finish(acc.copy(), factor).tolist() == [want.tolist()]
@@ -128,7 +128,7 @@ def test_a_bias_too_far_from_the_product() -> None:
 def test_when_the_first_clip_is_left_out(acc_bits: int) -> None:
     """From the factor on where both ends of `a` are beyond both ends of the output."""
     channels = [Channel(2, 8, 2**acc_bits - 1, -2047, 2047), Channel(2, 90, 9, 0, 2047)]
-    finish = Scaled(channels, 9, 18)
+    finish = Scaled(Columns.of(channels), 9, 18)
     if acc_bits == 47:
         assert finish.enough == np.inf  # without the clip the product is too wide
         return
@@ -153,7 +153,7 @@ def test_when_the_first_clip_is_left_out(acc_bits: int) -> None:
 def test_a_tail_that_is_wrong_is_found() -> None:
     channels = some_channels(np.random.default_rng(SEED), 21, 12)
     for name in ("offset", "low", "half", "pre", "unit"):
-        finish = tail(channels, 3, 18)
+        finish = tail(Columns.of(channels), 3, 18)
         setattr(finish, name, getattr(finish, name) * 0.75)
         with pytest.raises(AssertionError):
             same_tail(finish, channels, 3, scaled=True)
