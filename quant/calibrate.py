@@ -74,6 +74,11 @@ class Statistics:
         """[in, in] mean of x x^T over rows x of a stage that a matrix reads."""
         return self._gram[stage] / self._rows[stage]
 
+    def variance(self, stage: str) -> Array:
+        """[in] of each channel of a stage that a matrix without scalar reads."""
+        mean = np.concatenate(self._kept[stage]).mean(axis=0)
+        return np.maximum(np.diag(self.gram(stage)) - mean**2, 0.0)
+
     def rounding_mean(self, stage: str, fmt: QFormat) -> Array:
         """[in] what each channel of a stage gains on average by going through `fmt`."""
         rows = np.concatenate(self._kept[stage])

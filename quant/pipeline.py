@@ -12,6 +12,7 @@ from configs.schema import Config, ModelConfig
 from model import checkpoint, runs, tasks
 from model.checkpoint import Checkpoint
 from quant import calibrate, keep
+from quant.balance import balance, wanted
 from quant.calibrate import Statistics
 from quant.fold import Folded, fold
 from quant.golden import GoldenModel
@@ -68,7 +69,8 @@ def prepare(
     else:
         windows = windows_of(text, trained, task, count)
     folded = turned(fold(trained.params, trained.config))
-    folded = smooth(folded, calibrate.collect(folded, windows))
+    stats = calibrate.collect(folded, windows)
+    folded = balance(folded, stats, config.quant) if wanted(config.quant) else smooth(folded, stats)
     return folded, calibrate.collect(folded, windows)
 
 

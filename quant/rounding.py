@@ -64,13 +64,18 @@ def output_error(weight: Array, codes: Array, fracs: Array, gram: Array) -> Arra
     return np.einsum("oi,ij,oj->o", delta, gram, delta, optimize=True)
 
 
+def candidates(bits: int) -> int:
+    """How many scales of a row are tried."""
+    return FRAC_CANDIDATES if bits > 3 else FRAC_CANDIDATES_FEW
+
+
 def choose(
     weight: Array, bits: int, gram: Array, frac_max: int | None = None
 ) -> tuple[Array, Array]:
     """(codes int8 [out, in], fracs int64 [out]): for each output the scale of least error."""
     least = covering_fracs(weight, bits)
     tried = []
-    for extra in range(FRAC_CANDIDATES if bits > 3 else FRAC_CANDIDATES_FEW):
+    for extra in range(candidates(bits)):
         fracs = least + extra if frac_max is None else np.minimum(least + extra, frac_max)
         codes = compensated(weight, fracs, bits, gram)
         tried.append((codes, fracs, output_error(weight, codes, fracs, gram)))

@@ -49,7 +49,7 @@ def scale_rows(linear: FoldedLinear, factor: Array) -> FoldedLinear:
     return FoldedLinear(linear.weight * factor[:, None], linear.bias * factor)
 
 
-def _equalising(reach: Array) -> Array:
+def equalising(reach: Array) -> Array:
     """Factors [channels] that bring each channel's reach to a power of two, a format's end."""
     positive = reach[reach > 0]
     if not positive.size:
@@ -59,37 +59,58 @@ def _equalising(reach: Array) -> Array:
     return np.maximum(factor, 1 / FACTOR_MAX)
 
 
-def _shared(channels: Array, config: ModelConfig) -> Array:
+def shared(channels: Array, config: ModelConfig) -> Array:
     """Values per channel of k or v as those of the channels of q or attn_out that meet them."""
     heads = channels.reshape(config.kv_heads, config.d_head)
     return heads.repeat(config.n_heads // config.kv_heads, axis=0).reshape(-1)
 
 
-def _keys(layer: Part, low: Array, high: Array, config: ModelConfig, rotary: bool) -> Part:
-    """Keys between low and high [G * d_head]."""
+def centred_keys(layer: Part, low: Array, high: Array, rotary: bool) -> tuple[Part, Array]:
+    """Without the middle of keys between low and high [G * d_head], and how far they then reach."""
     if rotary:  # a pair turns as one
-        reach = np.maximum(-low, high).reshape(-1, 2).max(axis=1).repeat(2)
-        k = layer.k
-    else:
-        reach = (high - low) / 2
-        k = FoldedLinear(layer.k.weight, layer.k.bias - (high + low) / 2)
-    factor = _equalising(reach)
-    q = scale_rows(layer.q, 1 / _shared(factor, config))
-    return replace(layer, q=q, k=scale_rows(k, factor))
+        return layer, np.maximum(-low, high).reshape(-1, 2).max(axis=1).repeat(2)
+    k = FoldedLinear(layer.k.weight, layer.k.bias - (high + low) / 2)
+    return replace(layer, k=k), (high - low) / 2
+
+
+def centred_values(layer: Part, middle: Array, config: ModelConfig) -> Part:
+    """Values less `middle` [G * d_head], which o adds again."""
+    v = FoldedLinear(layer.v.weight, layer.v.bias - middle)
+    bias = layer.o.bias + layer.o.weight @ shared(middle, config)
+    return replace(layer, v=v, o=FoldedLinear(layer.o.weight, bias))
+
+
+def scaled_keys(layer: Part, factor: Array, config: ModelConfig) -> Part:
+    """Channels of k times factor [G * d_head], those of q that meet them divided by it."""
+    q = scale_rows(layer.q, 1 / shared(factor, config))
+    return replace(layer, q=q, k=scale_rows(layer.k, factor))
+
+
+def scaled_values(layer: Part, factor: Array, config: ModelConfig) -> Part:
+    """Channels of v times factor [G * d_head], columns of o divided by it."""
+    o = FoldedLinear(layer.o.weight / shared(factor, config), layer.o.bias)
+    return replace(layer, v=scale_rows(layer.v, factor), o=o)
+
+
+def scaled_hidden(layer: FoldedLayer, factor: Array) -> FoldedLayer:
+    """Rows of up times factor [F], columns of down divided by it."""
+    down = FoldedLinear(layer.down.weight / factor, layer.down.bias)
+    return replace(layer, up=scale_rows(layer.up, factor), down=down)
+
+
+def _keys(layer: Part, low: Array, high: Array, config: ModelConfig, rotary: bool) -> Part:
+    layer, reach = centred_keys(layer, low, high, rotary)
+    return scaled_keys(layer, equalising(reach), config)
 
 
 def _values(layer: Part, low: Array, high: Array, config: ModelConfig) -> Part:
-    middle, factor = (high + low) / 2, _equalising((high - low) / 2)
-    v = scale_rows(FoldedLinear(layer.v.weight, layer.v.bias - middle), factor)
-    bias = layer.o.bias + layer.o.weight @ _shared(middle, config)
-    o = FoldedLinear(layer.o.weight / _shared(factor, config), bias)
-    return replace(layer, v=v, o=o)
+    layer = centred_values(layer, (high + low) / 2, config)
+    return scaled_values(layer, equalising((high - low) / 2), config)
 
 
 def _hidden(layer: FoldedLayer, reach: Array) -> FoldedLayer:
     """Of the scales that fill the rows of up, those that bring `reach` nearest to one value."""
     absmax = np.abs(layer.up.weight).max(axis=1)
-    wanted = np.log2(_equalising(reach) * np.where(absmax > 0, absmax, 1))
+    wanted = np.log2(equalising(reach) * np.where(absmax > 0, absmax, 1))
     factor = np.where(absmax > 0, 2.0 ** np.round(wanted) / np.where(absmax > 0, absmax, 1), 1.0)
-    down = FoldedLinear(layer.down.weight / factor, layer.down.bias)
-    return replace(layer, up=scale_rows(layer.up, factor), down=down)
+    return scaled_hidden(layer, factor)

@@ -10,6 +10,7 @@ import pytest
 
 from model import transformer
 from quant import calibrate
+from quant.balance import balance, row_errors, wanted
 from quant.fold import fold
 from quant.folded import forward
 from quant.random import random_batch, random_params
@@ -50,6 +51,31 @@ def test_smoothing_is_exact_and_evens_out_the_cache(kind: dict) -> None:
         assert np.allclose(low, -high)
 
 
+@pytest.mark.parametrize("kind", ALL_KINDS + MORE_KINDS, ids=kind_name)
+@pytest.mark.parametrize("bits", [2, 4])
+def test_balancing_is_exact_and_brings_rows_to_a_better_place(kind: dict, bits: int) -> None:
+    config, params, tokens, want = setting(kind)
+    quant = config.quant.model_copy(update={"weight_bits": bits})
+    folded = fold(params, config.model)
+    stats = calibrate.collect(folded, tokens)
+    balanced, smoothed = balance(folded, stats, quant), smooth(folded, stats)
+    assert np.abs(forward(balanced, tokens) - want).max() < TOLERANCE
+    for part in ("k", "v", "q"):
+        errors = [
+            np.mean([row_errors(getattr(layer, part).weight, bits) for layer in model.layers])
+            for model in (balanced, smoothed)
+        ]
+        assert errors[0] < errors[1] * (1.02 if part == "q" else 1.0)
+
+
+def test_narrow_weights_beside_wide_activations_are_balanced() -> None:
+    config = small()
+    for bits, act, kv, expected in ((4, 12, 10, True), (6, 12, 10, True), (8, 12, 10, False),
+                                    (4, 8, 8, True), (5, 8, 8, False)):  # fmt: skip
+        update = {"weight_bits": bits, "act_bits": act, "kv_bits": kv}
+        assert wanted(config.quant.model_copy(update=update)) == expected
+
+
 EVERY = {
     "norm": ("layernorm", "rmsnorm"),
     "tied_head": (True, False),
@@ -69,8 +95,10 @@ def test_every_combination_is_exact(kind: str, activation: str, positions: str) 
         batch = random_batch(config.model, rng, 3, VOCAB)
         want = transformer.forward(params, batch.tokens, config.model, **batch.inputs)
         folded = fold(params, config.model)
-        smoothed = smooth(folded, calibrate.collect(folded, batch))
-        for model in (folded, smoothed, turned(folded)):
+        stats = calibrate.collect(folded, batch)
+        narrow = config.quant.model_copy(update={"weight_bits": 4})
+        changed = (smooth(folded, stats), balance(folded, stats, narrow), turned(folded))
+        for model in (folded, *changed):
             got = forward(model, batch.tokens, **batch.inputs)
             assert np.abs(got - want).max() < TOLERANCE, options
 
