@@ -6,14 +6,10 @@ there by itself and ends with the same bits as a run that was never interrupted.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -23,11 +19,8 @@ from configs.cli import UserError
 from configs.schema import Config
 from model import checkpoint, evaluate, guard, memory, plot, runs, tasks, transformer
 from model.generate import at_least
+from model.interrupt import Interrupted, stop_signals
 from model.optim import clip, learning_rate
-
-
-class Interrupted(Exception):
-    """The user or the system asked the training to stop; its state is saved."""
 
 
 def train(
@@ -49,7 +42,7 @@ def train(
         run = runs.fresh(config, task)
     elif not quiet:
         tqdm.write(f"continuing at step {run.step} of {config.train.steps}")
-    with _stop_signals() as stop, np.errstate(all="ignore"):  # the guard speaks instead
+    with stop_signals() as stop, np.errstate(all="ignore"):  # the guard speaks instead
         _steps(config, folder, task, run, stop, quiet, debug)
     plot.loss_curve(folder / "loss.png", run.records, config.name)
     return True
@@ -175,25 +168,6 @@ def _evaluate(
         run.best = loss
         checkpoint.save(folder, trained)
     return trained
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that SIGINT and SIGTERM append to, instead of ending the process; once each."""
-    received: list[int] = []
-    old: dict[int, Any] = {}
-
-    def receive(number: int, _frame: object) -> None:
-        received.append(number)
-        signal.signal(number, old[number])  # a second one ends at once
-
-    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-        old[number] = signal.signal(number, receive)
-    try:
-        yield received
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
 
 
 def main() -> int:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ from configs.schema import Config, TrainConfig
 from model import memory, runs, tasks, transformer
 from model.checkpoint import Checkpoint
 from model.generate import at_least
-from model.optim import Optimizer, clip
+from model.interrupt import Interrupted, stop_signals
+from model.optim import clip
 from model.tasks import Batch
-from quant import keep, pipeline, report_page, straight_through
+from quant import keep, pipeline, report_page, straight_through, unfinished
 from quant.golden import GoldenModel
 from quant.latent import Latent, weights
 from quant.qmodel import QuantModel
+from quant.unfinished import Run
 
 Array = np.ndarray
 STEPS = 5000
@@ -37,6 +40,7 @@ LEARNING_RATE = 6e-3  # of parameters in units of about their size
 MOMENTUM = 0.5  # beta1 of Adam: with more, weights overshoot and cross back
 WARMUP = 20
 RUNAWAY = 1e4  # of parameters in those units
+SAVE_EVERY = 250  # steps
 SETTLE = 1.0  # at the end, per learning rate, the part by which weights move to their codes
 
 
@@ -49,45 +53,44 @@ class Settings:
     learning_rate: float = LEARNING_RATE
 
 
-def progress(settings: Settings) -> Iterator[float]:
-    """How much of the training is done, from 0 to just below 1, before each step."""
-    start, step, part = time.perf_counter(), 0, 0.0
-    while part < 1:
-        yield part
-        step += 1
-        part = step / settings.steps
-        if settings.minutes is not None:
-            part = (time.perf_counter() - start) / (60 * settings.minutes)
+def progress(settings: Settings, run: Run) -> float:
+    """How much of the training is done, from 0 to 1."""
+    if settings.minutes is None:
+        return min(run.step / settings.steps, 1.0)
+    return min(run.clock / (60 * settings.minutes), 1.0)
 
 
 def train(
     trained: Checkpoint,
     task: tasks.Task,
-    latent: Latent,
+    run: Run,
     settings: Settings,
     seed: int,
     quiet: bool = False,
 ) -> Iterator[tuple[float, QuantModel]]:
     """After each step: the KL divergence, and the integers that it was measured with."""
-    params, grads = latent.params, latent.params.like()
-    optimizer = Optimizer(params, "adam")
+    latent, params, grads = run.latent, run.latent.params, run.latent.params.like()
     with tqdm(total=1.0, desc="qat", disable=quiet or None, bar_format=BAR) as bar:
-        for step, part in enumerate(progress(settings)):
-            batch = task.train_batch(runs.generator(seed, runs.QAT, step))
+        bar.update(progress(settings, run))
+        while (part := progress(settings, run)) < 1:
+            clock, cpu = time.perf_counter(), time.process_time()
+            batch = task.train_batch(runs.generator(seed, runs.QAT, run.step))
             if not np.abs(params.flat).max() < RUNAWAY:
-                raise UserError(f"the training ran away at step {step}: lower --learning-rate")
+                raise UserError(f"the training ran away at step {run.step}: lower --learning-rate")
             qm = latent.artefact()
             kl, found = gradients(trained, qm, batch)
             latent.gradients(found, qm, grads)
             clip(grads.flat, 1.0)
             rate = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
-            rate *= min(1.0, (step + 1) / WARMUP)
-            optimizer.update(params, grads, _constant(rate), step)
+            rate *= min(1.0, (run.step + 1) / WARMUP)
+            run.optimizer.update(params, grads, _constant(rate), run.step)
             latent.settle(qm, min(1.0, SETTLE * rate * part))
-            bar.update(min(part, 1.0) - bar.n)
-            bar.set_postfix_str(f"step {step + 1}, KL {kl:.4f}", refresh=False)
+            run.step += 1
+            run.clock += time.perf_counter() - clock
+            run.cpu += time.process_time() - cpu
+            bar.set_postfix_str(f"step {run.step}, KL {kl:.4f}", refresh=False)
+            bar.update(progress(settings, run) - part)
             yield kl, qm
-        bar.update(1.0 - bar.n)
 
 
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {postfix}"
@@ -102,7 +105,7 @@ def _constant(rate: float) -> TrainConfig:
 def gradients(trained: Checkpoint, qm: QuantModel, batch: Batch) -> tuple[float, dict[str, Array]]:
     """KL(float model, integer model) per position that is asked for, and its gradients by name."""
     trace: dict[str, Array] = {}
-    codes = GoldenModel(qm).forward(batch.tokens, trace, **batch.inputs)
+    codes = GoldenModel(qm).forward(batch.tokens, trace, **batch.inputs, kind=np.float32)
     logits = codes.astype(np.float32) * np.float32(2.0**-qm.logit_frac)
     wanted = transformer.forward(trained.params, batch.tokens, trained.config, **batch.inputs)
     kl, dlogits = divergence(wanted, logits, batch.targets >= 0)
@@ -139,8 +142,12 @@ def run(
     settings: Settings,
     quiet: bool = False,
     section: dict[str, Any] | None = None,
+    resume: bool = True,
 ) -> dict[str, Any]:
-    """Train, write the artefact in one step, and return its report; Ctrl-C leaves the old one.
+    """Train, write the artefact in one step, and return its report.
+
+    Ctrl-C leaves the old artefact, and the state of the training, from which the next call of the
+    same goes on (Interrupted).
 
     section: `keep.section` of the config as the user has it, if not that of `config`.
     """
@@ -149,22 +156,31 @@ def run(
     trained, task = pipeline.load_trained(config.model_copy(update={"train": batches}))
     folded, stats = pipeline.prepare(config, trained, task)
     before = pipeline.build(config, trained, task, folded, stats)
+    path = config.build_dir / "qat" / "last.safetensors"
+    about = {**asdict(settings), "seed": config.train.seed, "text": task.fingerprint}
+    run_id = unfinished.digest(before, about)
     latent = Latent(folded, stats, before)
-    start, steps = time.process_time(), 0
-    for _ in train(trained, task, latent, settings, config.train.seed, quiet):
-        steps += 1
-    seconds = time.process_time() - start
+    run = unfinished.load(path, latent, run_id) if resume else unfinished.fresh(latent)
+    if run.step and not quiet:
+        tqdm.write(f"continuing at step {run.step}")
+    with stop_signals() as stop:
+        for _ in train(trained, task, run, settings, config.train.seed, quiet):
+            if stop or run.step % SAVE_EVERY == 0:
+                unfinished.save(path, run, run_id)
+            if stop:
+                raise Interrupted(f"interrupted at step {run.step}; run again to go on")
     after = keep.as_trained(latent.artefact(), section or keep.section(config))
     after.validate()
     result = pipeline.report(config, trained, task, folded, after)
     result["ptq"] = pipeline.measure(trained, task, before)
     result["qat"] = {
-        "steps": steps,
-        "cpu_seconds": round(seconds, 1),
+        "steps": run.step,
+        "cpu_seconds": round(run.cpu, 1),
         "learning_rate": settings.learning_rate,
         "seed": config.train.seed,
     }
     after.save(config.build_dir / "quant", result, report_page.render(result))
+    shutil.rmtree(path.parent, ignore_errors=True)
     return result
 
 
@@ -203,7 +219,7 @@ def _pm(score: dict[str, Any], name: str, form: str) -> str:
     return text if error is None else f"{text} ± {format(error, form.lstrip('+'))}"
 
 
-def main() -> None:
+def main() -> int:
     parser = cli.parser(
         "quant.qat",
         "Train the integer model of a config to do what its float model does, from the quantised "
@@ -223,6 +239,9 @@ def main() -> None:
         "--learning-rate", type=float, default=LEARNING_RATE, help="at the start; ends at 0"
     )
     parser.add_argument("--seed", type=at_least(int, 0), help="of the windows of text")
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin anew; else an interrupted training goes on"
+    )
     args = parser.parse_args()
     config = cli.load_config(args)
     section = keep.section(config)
@@ -236,9 +255,14 @@ def main() -> None:
             raise UserError(f"--{name.replace('_', '-')} {value}: give a number above 0")
     memory.keep()
     settings = Settings(args.steps, args.minutes, args.learning_rate)
-    result = run(config, settings, section=section)
+    try:
+        result = run(config, settings, section=section, resume=not args.fresh)
+    except Interrupted as interrupted:
+        print(interrupted)
+        return 130
     print(describe(result))
     print(f"\nwritten to {os.path.relpath(config.build_dir / 'quant')}")
+    return 0
 
 
 if __name__ == "__main__":

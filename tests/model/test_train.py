@@ -16,6 +16,7 @@ import pytest
 from configs import schema
 from configs.cli import UserError
 from model import checkpoint, evaluate, guard, optim, runs, tasks, train, transformer
+from model.interrupt import Interrupted
 from tests.model.helpers import corpus, question_config, text_config
 
 FILES = ("config.json", "weights.safetensors", "last.safetensors", "metrics.jsonl")
@@ -116,7 +117,7 @@ def resume(
     train.train(config, tmp_path / "straight", quiet=True)
     for step in steps:
         stop_at(monkeypatch, step)
-        with pytest.raises(train.Interrupted, match="run again"):
+        with pytest.raises(Interrupted, match="run again"):
             train.train(config, tmp_path / "broken", quiet=True)
         monkeypatch.undo()
     assert train.train(config, tmp_path / "broken", quiet=True)
@@ -147,7 +148,7 @@ def test_a_new_run_keeps_the_old_model_until_it_has_a_better_one(
     train.train(text_config(text), folder, quiet=True)
     before = checkpoint.load(folder)
     stop_at(monkeypatch, 4)
-    with pytest.raises(train.Interrupted):
+    with pytest.raises(Interrupted):
         train.train(text_config(text, seed=2), folder, quiet=True)
     np.testing.assert_array_equal(checkpoint.load(folder).params.flat, before.params.flat)
 

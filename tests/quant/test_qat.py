@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,9 +16,10 @@ from configs import schema
 from configs.cli import UserError
 from configs.schema import Config
 from model import checkpoint, transformer
+from model.interrupt import Interrupted
 from model.tasks import Batch
 from model.tokenizer import Tokenizer
-from quant import latent, qat, qmodel
+from quant import latent, qat, qmodel, unfinished
 from quant.golden import GoldenModel
 from quant.latent import Latent
 from quant.quantize import quantize
@@ -160,7 +162,10 @@ def test_the_forward_is_the_golden_models(tmp_path: Path) -> None:
     assert not same(now, qm)
     now.save(tmp_path / "quant")
     trace: dict[str, np.ndarray] = {}
-    trace["logits"] = GoldenModel(now).forward(TOKENS, trace)
+    trace["logits"] = GoldenModel(now).forward(TOKENS, trace, kind=np.float32)
+    assert "layers.0.attn_scores" not in trace
+    seen, trace = trace, {name: value.astype(np.int64) for name, value in trace.items()}
+    assert all(np.array_equal(value, trace[name]) for name, value in seen.items())
     golden = GoldenModel(qmodel.load(tmp_path / "quant"))
     for row, tokens in enumerate(TOKENS):
         state = golden.new_state()
@@ -178,11 +183,58 @@ def test_the_forward_is_the_golden_models(tmp_path: Path) -> None:
 
 
 def test_a_training_by_the_clock_ends() -> None:
-    parts = list(qat.progress(qat.Settings(minutes=0.05 / 60)))
-    assert parts[0] == 0
-    assert parts == sorted(parts)
-    assert parts[-1] < 1
-    assert list(qat.progress(qat.Settings(steps=4))) == [0, 0.25, 0.5, 0.75]
+    _, behind = begun(4)
+    run = unfinished.fresh(behind)
+    settings = qat.Settings(minutes=0.5)
+    parts = []
+    for run.clock in (0.0, 15.0, 30.0, 31.0):
+        parts.append(qat.progress(settings, run))
+    assert parts == [0, 0.5, 1, 1]
+    run.step = 3
+    assert qat.progress(qat.Settings(steps=4), run) == 0.75
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int, number: int = signal.SIGINT) -> None:
+    """Send this process a signal during the given step (once)."""
+    original, count = Latent.settle, [0]
+
+    def counted(*args: object) -> None:
+        count[0] += 1
+        if count[0] == step:
+            os.kill(os.getpid(), number)
+        original(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Latent, "settle", counted)
+
+
+def test_an_interrupted_training_goes_on(trained: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings, folder = qat.Settings(steps=12), trained.build_dir / "quant"
+    state = trained.build_dir / "qat" / "last.safetensors"
+    qat.run(trained, settings, quiet=True)
+    whole = (folder / "qmodel.safetensors").read_bytes()
+    assert not state.parent.exists()
+    (folder / "qmodel.safetensors").write_bytes(b"old")
+    for step, number in ((5, signal.SIGINT), (3, signal.SIGTERM)):
+        with monkeypatch.context() as patch:
+            stop_at(patch, step, number)
+            with pytest.raises(Interrupted, match="run again"):
+                qat.run(trained, settings, quiet=True)
+    assert (folder / "qmodel.safetensors").read_bytes() == b"old"
+    broken = state.read_bytes()
+    result = qat.run(trained, settings, quiet=True)
+    assert result["qat"]["steps"] == 12
+    assert (folder / "qmodel.safetensors").read_bytes() == whole
+    assert not state.parent.exists()
+    state.parent.mkdir()
+    state.write_bytes(broken)  # of other settings: not gone on with
+    other = qat.run(trained, qat.Settings(steps=2), quiet=True)
+    assert other["qat"]["steps"] == 2
+    state.parent.mkdir()
+    state.write_bytes(broken[:1000])
+    with pytest.raises(UserError, match="--fresh"):
+        qat.run(trained, settings, quiet=True)
+    qat.run(trained, settings, quiet=True, resume=False)
+    assert (folder / "qmodel.safetensors").read_bytes() == whole
 
 
 def test_an_interrupted_training_leaves_the_old_artefact(
