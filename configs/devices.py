@@ -1,8 +1,9 @@
-"""The block RAM of FPGAs (`configs/devices/<name>.toml`), and what a memory takes of it."""
+"""FPGAs (`configs/devices/<name>.toml`): what they have, and what a memory takes of it."""
 
 from __future__ import annotations
 
 import tomllib
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -10,9 +11,10 @@ from configs.schema import CONFIG_DIR, ConfigError, Section
 
 FOLDER = CONFIG_DIR / "devices"
 KBIT = 1024
+Family = Literal["ecp5", "ice40", "gowin", "xilinx7"]
 
 
-class Device(Section):
+class BlockRam(Section):
     """Blocks that are all alike. A block of 18 kbit is 512 words of 36 bits, or 1024 of 18, ..."""
 
     name: str
@@ -30,6 +32,17 @@ class Device(Section):
         return min(counts)
 
 
+class Device(BlockRam):
+    """One FPGA."""
+
+    family: Family
+    part: str = Field(description="as the family's tools call it, without package and speed")
+    luts: int = Field(ge=1, description="lookup tables")
+    flip_flops: int = Field(ge=1)
+    multipliers: int = Field(ge=0)
+    factors: tuple[int, int] = Field((18, 18), description="bits of a multiplier's factors, signed")
+
+
 def available() -> list[str]:
     """Names of the devices that we know."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
@@ -41,6 +54,7 @@ def load(name: str) -> Device:
         raise ConfigError(f"no device '{name}'; there are: {', '.join(available())}")
     try:
         facts = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+        facts["factors"] = tuple(facts.get("factors", (18, 18)))
         return Device(name=name, **facts)
     except (ValidationError, tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         raise ConfigError(f"device '{name}': {str(error).splitlines()[0]}") from None

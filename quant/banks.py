@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from configs import widths
-from configs.devices import Device
+from configs.devices import BlockRam
 from configs.schema import Config
 
 
@@ -23,7 +23,7 @@ class Memory:
     width: int
     words: int
 
-    def blocks(self, device: Device) -> int:
+    def blocks(self, device: BlockRam) -> int:
         return self.copies * device.count(self.width, self.words)
 
 
@@ -67,6 +67,6 @@ def memories(config: Config, vocab_size: int, weight_bits: int) -> list[Memory]:
     return found
 
 
-def blocks(config: Config, vocab_size: int, weight_bits: int, device: Device) -> int:
+def blocks(config: Config, vocab_size: int, weight_bits: int, device: BlockRam) -> int:
     """Blocks of a device that all of them take."""
     return sum(one.blocks(device) for one in memories(config, vocab_size, weight_bits))

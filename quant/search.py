@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from configs import cli, devices, files, widths
 from configs.cli import UserError
-from configs.devices import KBIT, Device
+from configs.devices import KBIT, BlockRam
 from configs.schema import Config
 from model import plot, runs, tasks
 from model.checkpoint import Checkpoint
@@ -43,7 +43,7 @@ class Budget:
     """Weights of `kbit`, or all memories in the `blocks` of the device."""
 
     kbit: int | None
-    device: Device  # of the table's column of blocks, if `kbit` is the limit
+    device: BlockRam  # of the table's column of blocks, if `kbit` is the limit
 
 
 class Search:
@@ -126,7 +126,7 @@ class Search:
         return result
 
 
-def widest(config: Config, vocab_size: int, device: Device) -> int:
+def widest(config: Config, vocab_size: int, device: BlockRam) -> int:
     """Bits of the widest matrix with which the machine's memories fit; UserError if none does."""
     if not banks.built(config):
         raise UserError(
@@ -233,12 +233,12 @@ def main() -> None:
     args = parser.parse_args()
     config = cli.load_config(args)
     if args.device:
-        device = devices.load(args.device)
+        device: BlockRam = devices.load(args.device)
         if args.block_kbit is not None:
             raise UserError(f"--block-kbit: device '{args.device}' has blocks of its own")
     else:
         name, kbit = f"--blocks {args.blocks}", args.block_kbit or BLOCK_KBIT
-        device = Device(name=name, block_kbit=kbit, blocks=args.blocks or 1)
+        device = BlockRam(name=name, block_kbit=kbit, blocks=args.blocks or 1)
     result = run(config, Budget(args.budget_kbit, device))
     print(describe(result))
     print(f"written to {os.path.relpath(config.build_dir / 'search')}")

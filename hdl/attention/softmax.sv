@@ -272,9 +272,11 @@ module softmax #(
   always_ff @(posedge clk_i) begin
     recip_valid_o <= !rst_i && recip_ready;
     recip_slot_o  <= recip_slot;
-    if (recip_ready) begin
-      recip_mant_o[recip_slot*16+:16] <= mantissa;
-      recip_exp_o[recip_slot*6+:6]    <= exponent;
+    for (int slot = 0; slot < Slots; slot = slot + 1) begin
+      if (recip_ready && recip_slot == slot[SlotW-1:0]) begin
+        recip_mant_o[slot*16+:16] <= mantissa;
+        recip_exp_o[slot*6+:6]    <= exponent;
+      end
     end
   end
 endmodule

@@ -43,7 +43,7 @@ module kv_bank #(
   localparam logic [Cols-1:0] FIRST_COL = 1;
   localparam logic [RowW-1:0] ROW = Row[RowW-1:0];
 
-  reg  [Cols*W-1:0] mem      [0:Depth-1];
+  (* no_rw_check *) reg [Cols*W-1:0] mem[0:Depth-1];  // a word that is written is not read for use
   reg  [Cols*W-1:0] read_q;
   reg  [Cols*W-1:0] rdata_q;
 

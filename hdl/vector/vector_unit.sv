@@ -2,7 +2,7 @@
 //
 // Purpose   requantise, activate, rotate, add to the residual stream, and hand the tile to the
 //           memory or unit that its step names. Cols lanes, one tile per cycle, never stalls.
-// Program   The step of a tile arrives as a tag three cycles before its sums (t0). The step's fields
+// Program   The step of a tile arrives as a tag four cycles before its sums (t0). The step's fields
 //           answer step_addr_o after one cycle; the per-channel shifts answer shift_addr_o and the
 //           biases bias_addr_o likewise. Fields:
 //             param, per_tile: word of the shift and bias ROMs (plus the tile number if per_tile)
@@ -55,7 +55,7 @@ module vector_unit #(
 ) (
     input  wire                   clk_i,
     input  wire                   rst_i,
-    // tag of a tile, at t0 - 3
+    // tag of a tile, at t0 - 4
     input  wire                   tag_valid_i,
     input  wire                   tag_final_i,
     input  wire [      StepW-1:0] tag_step_i,
@@ -156,24 +156,24 @@ module vector_unit #(
   localparam integer DestFieldsW = 5 + 1 + 3 + Cols + OpWordW + GroupW + KvAddrW + HeadW + SlotW
       + LenW + 1;
 
-  // ---- t0-3 .. t0-1: fields of the step, address of the channel parameters
+  // ---- t0-4 .. t0-1: fields of the step, channel parameters (a register behind each ROM)
   assign step_addr_o = tag_step_i;
 
-  wire             tag_valid_m2;
-  wire             tag_final_m2;
-  wire [StepW-1:0] tag_step_m2;
-  wire [TileW-1:0] tag_tile_m2;
+  wire             tag_valid_m3;
+  wire             tag_final_m3;
+  wire [StepW-1:0] tag_step_m3;
+  wire [TileW-1:0] tag_tile_m3;
   reg  [ParamW-1:0] param_addr_q;
 
   delay_line #(
       .W(TagW),
       .N(1),
       .Reset(1)
-  ) u_tag_m2 (
+  ) u_tag_m3 (
       .clk_i(clk_i),
       .rst_i(rst_i),
       .d_i({tag_valid_i, tag_final_i, tag_step_i, tag_tile_i}),
-      .d_o({tag_valid_m2, tag_final_m2, tag_step_m2, tag_tile_m2})
+      .d_o({tag_valid_m3, tag_final_m3, tag_step_m3, tag_tile_m3})
   );
 
   wire [ParamW-1:0] tile_offset;
@@ -182,12 +182,19 @@ module vector_unit #(
       .InW (TileW),
       .OutW(ParamW)
   ) u_tile_offset (
-      .data_i(tag_tile_m2),
+      .data_i(tag_tile_m3),
       .data_o(tile_offset)
   );
 
   always_ff @(posedge clk_i) begin
     param_addr_q <= f_param_i + (f_per_tile_i ? tile_offset : {ParamW{1'b0}});
+  end
+
+  reg [Cols*5-1:0] shift_data_q;
+  reg [Cols*BiasW-1:0] bias_data_q;
+  always_ff @(posedge clk_i) begin
+    shift_data_q <= shift_data_i;
+    bias_data_q  <= bias_data_i;
   end
 
   assign shift_addr_o = param_addr_q;
@@ -212,13 +219,28 @@ module vector_unit #(
 
   delay_line #(
       .W(ParamFieldsW),
-      .N(2)
+      .N(3)
   ) u_param_fields (
       .clk_i(clk_i),
       .rst_i(rst_i),
       .d_i({f_scalar_i, f_head_i, f_exponent_i}),
       .d_o({scalar_t0, head_t0, exponent_t0})
   );
+
+  // The chosen head by comparisons: an index times 6 would become a multiplier.
+  for (genvar s = 0; s < Heads; s = s + 1) begin : g_head
+    localparam logic [HeadW-1:0] HEAD = s[HeadW-1:0];
+    wire [21:0] mine = {recip_mant_i[s*16+:16], recip_exp_i[s*6+:6]} & {22{head_t0 == HEAD}};
+    wire [21:0] chosen;
+    if (s == 0) begin : g_first
+      assign chosen = mine;
+    end else begin : g_next
+      assign chosen = g_head[s-1].chosen | mine;
+    end
+  end
+  wire [15:0] recip_mant;
+  wire [ 5:0] recip_exp;
+  assign {recip_mant, recip_exp} = g_head[Heads-1].chosen;
 
   always_ff @(posedge clk_i) begin
     case (scalar_t0)
@@ -227,8 +249,8 @@ module vector_unit #(
         shift_q <= exponent_t0 + {1'b0, norm_exp_i};
       end
       2'd2: begin
-        mant_q  <= recip_mant_i[head_t0*16+:16];
-        shift_q <= exponent_t0 + {1'b0, recip_exp_i[head_t0*6+:6]};
+        mant_q  <= recip_mant;
+        shift_q <= exponent_t0 + {1'b0, recip_exp};
       end
       default: begin
         mant_q  <= 16'h8000;
@@ -266,10 +288,10 @@ module vector_unit #(
     ) u_requant (
         .clk_i(clk_i),
         .acc_i(acc_i[c*AccW+:AccW]),
-        .shift_i(shift_data_i[c*5+:5]),
+        .shift_i(shift_data_q[c*5+:5]),
         .mant_i(mant_q),
         .exp_i(shift_t4[5:0]),
-        .bias_i(bias_data_i[c*BiasW+:BiasW]),
+        .bias_i(bias_data_q[c*BiasW+:BiasW]),
         .out_bits_i(bits_t6),
         .z_o(z_lane)
     );
@@ -318,17 +340,17 @@ module vector_unit #(
 
   delay_line #(
       .W(TagW),
-      .N(8),
+      .N(9),
       .Reset(1)
   ) u_tag_t6 (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({tag_valid_m2, tag_final_m2, tag_step_m2, tag_tile_m2}),
+      .d_i({tag_valid_m3, tag_final_m3, tag_step_m3, tag_tile_m3}),
       .d_o(tag_t6)
   );
   delay_line #(
       .W(DestFieldsW),
-      .N(8)
+      .N(9)
   ) u_fields_t6 (
       .clk_i(clk_i),
       .rst_i(rst_i),

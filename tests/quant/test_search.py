@@ -16,7 +16,7 @@ import pytest
 
 from configs import devices, schema
 from configs.cli import UserError
-from configs.devices import Device
+from configs.devices import BlockRam
 from configs.schema import Config, ConfigError
 from model import tasks
 from quant import banks, pipeline, search, search_table
@@ -28,7 +28,7 @@ from tests.export import helpers as machines
 from tests.quant.helpers import save_random
 
 SIZES = [6, 10, 3, 16]
-GENERIC = Device(name="generic", block_kbit=18, blocks=1)
+GENERIC = BlockRam(name="generic", block_kbit=18, blocks=1)
 
 
 def costs(seed: int) -> np.ndarray:
@@ -198,7 +198,7 @@ def test_the_lines_for_the_config_give_the_model_that_was_scored(trained: Config
 
 def test_blocks_limit_the_widest_matrix(trained: Config) -> None:
     vocab = len(tasks.load(trained).tokenizer.vocab)
-    device = Device(name="d", block_kbit=1, blocks=1)
+    device = BlockRam(name="d", block_kbit=1, blocks=1)
     enough = banks.blocks(trained, vocab, 4, device)
     assert banks.blocks(trained, vocab, 5, device) > enough
     device = device.model_copy(update={"blocks": enough})

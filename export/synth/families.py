@@ -1,0 +1,75 @@
+"""What is particular to a family of FPGAs: Yosys' script, nextpnr's options, the bitstream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from configs.boards import Board
+
+SYNTHESIS = {
+    "ecp5": "synth_ecp5 -top {top} -json netlist.json",
+    "ice40": "synth_ice40 -dsp -top {top} -json netlist.json",
+    "gowin": "synth_gowin -top {top} -json netlist.json",
+    "xilinx7": "synth_xilinx -family xc7 -flatten -top {top}; write_json netlist.json",
+}
+ROUTER = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40"}  # others: resources only
+PACKER = {"ecp5": "ecppack", "ice40": "icepack"}
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a netlist takes of a device. `luts`: carry chains and memories in logic included."""
+
+    luts: int
+    flip_flops: int
+    multipliers: int
+    blocks: float
+
+
+def synthesis(family: str, top: str, verilog: list[str]) -> str:
+    """Yosys' script."""
+    return f"read_verilog -sv {' '.join(verilog)}\n{SYNTHESIS[family].format(top=top)}\n"
+
+
+def place_and_route(board: Board, netlist: str, constraints: str, seed: int) -> list[str]:
+    """nextpnr's options; outputs are named after the seed."""
+    common = ["--json", netlist, "--seed", str(seed), "--timing-allow-fail"]
+    common += ["--report", f"report-{seed}.json"]
+    if board.fpga.family == "ecp5":
+        part = [f"--{board.fpga.part}", "--package", board.package, "--speed", board.speed]
+        return [*part, *common, "--lpf", constraints, "--textcfg", f"config-{seed}.txt"]
+    part = [f"--{board.fpga.part}", "--package", board.package]
+    return [*part, *common, "--pcf", constraints, "--asc", f"config-{seed}.txt"]
+
+
+def pack(family: str, seed: int, bitstream: str) -> list[str]:
+    """Options that make a bitstream of nextpnr's output."""
+    config = f"config-{seed}.txt"
+    return ["--compress", config, bitstream] if family == "ecp5" else [config, bitstream]
+
+
+def use(family: str, cells: Counter[str]) -> Use:
+    """What Yosys' cells take, before placement."""
+
+    def total(*names: str) -> int:
+        return sum(cells[name] for name in names)
+
+    if family == "ecp5":
+        logic = total("LUT4") + 2 * cells["CCU2C"] + 4 * cells["TRELLIS_DPR16X4"]
+        blocks: float = cells["DP16KD"]
+        return Use(logic, cells["TRELLIS_FF"], cells["MULT18X18D"], blocks)
+    if family == "ice40":
+        flip_flops = sum(count for name, count in cells.items() if name.startswith("SB_DFF"))
+        return Use(total("SB_LUT4"), flip_flops, cells["SB_MAC16"], cells["SB_RAM40_4K"])
+    if family == "gowin":
+        logic = total("LUT1", "LUT2", "LUT3", "LUT4", "ALU")
+        logic += 4 * sum(count for name, count in cells.items() if name.startswith("RAM16S"))
+        flip_flops = sum(count for name, count in cells.items() if name.startswith("DFF"))
+        memories = ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9")
+        products = total("MULT18X18") + total("MULT9X9") / 2 + 2 * total("MULT36X36")
+        return Use(logic, flip_flops, int(products), total(*memories))
+    logic = sum(cells[f"LUT{size}"] for size in range(1, 7))
+    logic += 4 * cells["RAM32M"] + 4 * cells["RAM64M"] + 2 * cells["RAM32X1D"]
+    flip_flops = total("FDRE", "FDSE", "FDCE", "FDPE")
+    return Use(logic, flip_flops, cells["DSP48E1"], cells["RAMB36E1"] + cells["RAMB18E1"] / 2)

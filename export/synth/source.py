@@ -1,0 +1,147 @@
+"""The folder that the tools read: the rendered machine, the family's multiplier, top and pins."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from configs import files
+from configs.boards import Board
+from export.render import TEMPLATES
+from export.synth import pll
+
+PRIMITIVES = Path(__file__).parent.parent / "primitives"
+TOP = "synth_top"
+PORT = re.compile(
+    r"^\s*(input|output)\s+(?:wire|reg|logic)\s+(?:\[\s*(\d+)\s*:\s*0\s*\])?\s*(\w+)", re.MULTILINE
+)
+CLOCK_AND_RESET = ("clk_i", "rst_i")
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the core, and its place in a shift register."""
+
+    name: str
+    width: int
+    lsb: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was written: file names in `folder`, in the order in which they are read."""
+
+    folder: Path
+    top: str
+    verilog: list[str]
+    constraints: str | None
+    clock_hz: float
+
+
+def ports(text: str) -> tuple[list[Port], list[Port]]:
+    """Inputs and outputs of the core, without clock, reset and trace."""
+    header = text[text.index("module core") : text.index(");")]
+    found: dict[str, list[Port]] = {"input": [], "output": []}
+    for direction, high, name in PORT.findall(header):
+        if name in CLOCK_AND_RESET or name.startswith("trace_"):
+            continue
+        same = found[direction]
+        same.append(Port(name, int(high or 0) + 1, sum(port.width for port in same)))
+    return found["input"], found["output"]
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def _shift_register_top(core: str, board: Board, shared: dict[str, Any]) -> str:
+    inputs, outputs = ports(core)
+    lsb = {port.name: port.lsb for port in outputs}
+    valid = next(port for port in outputs if port.name == "m_axis_tvalid")
+    return (
+        _environment()
+        .get_template("synth_top.sv.j2")
+        .render(
+            inputs=inputs,
+            outputs=outputs,
+            valid=f"|answer[{valid.lsb}+:{valid.width}]",
+            busy=lsb["busy_o"],
+            leds=len(board.pins.leds),
+            clock_module=board.clock_module,
+            **shared,
+        )
+    )
+
+
+def constraints(board: Board, clock_port: str = "clk") -> tuple[str, str] | None:
+    """Name and text of the pin file for the place-and-route tool of the board's family."""
+    pins = {
+        clock_port: board.pins.clk,
+        "uart_rx": board.pins.uart_rx,
+        "uart_tx": board.pins.uart_tx,
+    }
+    pins |= {f"leds[{index}]": pin for index, pin in enumerate(board.pins.leds)}
+    mhz = board.clock_hz / 1e6
+    if board.fpga.family == "ecp5":
+        lines = [f'FREQUENCY PORT "{clock_port}" {mhz:g} MHZ;']
+        for port, pin in pins.items():
+            lines.append(f'LOCATE COMP "{port}" SITE "{pin}";')
+            lines.append(f'IOBUF PORT "{port}" IO_TYPE=LVCMOS33;')
+        return "pins.lpf", "\n".join(lines) + "\n"
+    if board.fpga.family == "ice40":
+        lines = [f"set_frequency {clock_port} {mhz:g}"]
+        lines += [f"set_io {port} {pin}" for port, pin in pins.items()]
+        return "pins.pcf", "\n".join(lines) + "\n"
+    return None
+
+
+def write(rtl: Path, board: Board, folder: Path) -> Source:
+    """Fill `folder` with everything that synthesis reads of the machine in `rtl`."""
+    manifest = json.loads((rtl / "manifest.json").read_text(encoding="utf-8"))
+    shared = {"config": manifest["config"], "source": manifest["source"][:16]}
+    clock = pll.clock(board)
+    with files.staged_dir(folder) as stage:
+        names = (rtl / "files.f").read_text(encoding="ascii").split()
+        for path in [rtl / name for name in names] + sorted(rtl.glob("*.hex")):
+            shutil.copyfile(path, stage / path.name)
+        for path in sorted((PRIMITIVES / board.fpga.family).glob("*.sv")):
+            shutil.copyfile(path, stage / path.name)
+        if clock.dividers:
+            text = _environment().get_template("clock_pll.sv.j2")
+            rendered = text.render(
+                family=board.fpga.family,
+                dividers=clock.dividers,
+                core_mhz=f"{clock.hz / 1e6:g}",
+                clock_mhz=f"{board.clock_hz / 1e6:g}",
+                **shared,
+            )
+            (stage / "clock_pll.sv").write_text(rendered, encoding="utf-8")
+            names.append("clock_pll.sv")
+        top = _shift_register_top((rtl / "core.sv").read_text(encoding="utf-8"), board, shared)
+        (stage / f"{TOP}.sv").write_text(top, encoding="utf-8")
+        names.append(f"{TOP}.sv")
+        pins = constraints(board)
+        if pins is not None:
+            (stage / pins[0]).write_text(pins[1], encoding="utf-8")
+    return Source(folder, TOP, names, pins[0] if pins else None, clock.hz)
+
+
+def digest(source: Source) -> str:
+    """Of everything in the folder."""
+    total = hashlib.sha256()
+    for path in sorted(source.folder.iterdir()):
+        total.update(path.name.encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()

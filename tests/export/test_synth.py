@@ -1,0 +1,299 @@
+"""Synthesis for boards: sums that refuse, the netlist's edit, the report, a real bitstream."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs import boards, devices
+from configs.boards import Board
+from configs.cli import UserError
+from configs.schema import ConfigError
+from export.synth import families, fit, netlist, pll, report, source, timing, tools
+from tests.export.helpers import case, rendered
+
+SMALLEST = case("2x2", "4 1 1 4 4", vocab=5, quant={"weight_bits": 4, "act_bits": 8, "kv_bits": 4})
+
+
+@pytest.fixture(scope="module")
+def small(sim_build: Path) -> Path:
+    """The smallest machine, rendered."""
+    return rendered(sim_build / "export" / "synth-2x2", SMALLEST)
+
+
+def run_synth(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "export.synth", "--config", "tiny", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+# -- the whole way, with the tools
+
+
+def test_a_small_machine_becomes_a_bitstream_once(small: Path, sim_build: Path) -> None:
+    """Also: what is made is kept, and made again when it is lost or its input changes."""
+    out = sim_build / "synth"
+    words = ("--rtl", small, "--out", out, "--seeds", 1, "--freq", 50, "--bitstream")
+    first = run_synth(*words)
+    assert first.returncode == 0, first.stdout + first.stderr
+    bits = (out / "fixformer.bit").read_bytes()
+    assert len(bits) > 100_000
+    summary = json.loads((out / "report.json").read_text())
+    assert summary["status"] == "met"
+    assert summary["fmax_mhz"] > 50
+    assert summary["netlist"]["folded_registers"] > 0
+    assert 0 < summary["use"]["luts"] < 5000
+    assert summary["use"]["multipliers"] == sum(summary["expected"]["multipliers"].values())
+    path = summary["seeds"][0]["critical_path"]
+    assert path["start"].startswith("core / ")
+    assert "core / " in (out / "report.txt").read_text()
+
+    (out / "fixformer.bit").unlink()
+    second = run_synth(*words)
+    assert "netlist: kept" in second.stdout
+    assert "seed-1: kept" in second.stdout
+    assert "bitstream: begins" in second.stdout
+    assert (out / "fixformer.bit").read_bytes() == bits
+
+    record = json.loads((out / "seed-1.stage.json").read_text())
+    record["fmax_mhz"] = 49.0
+    (out / "seed-1.stage.json").write_text(json.dumps(record))
+    third = run_synth(*words)
+    assert third.returncode == 1
+    assert "too slow: 49.0 MHz, 50.0 MHz are asked for" in third.stdout
+    assert json.loads((out / "report.json").read_text())["status"] == "too slow"
+
+
+# -- refused before synthesis
+
+
+def manifest_of(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def test_a_machine_that_does_not_fit_is_refused_with_the_sums(small: Path, tmp_path: Path) -> None:
+    manifest = manifest_of(small)
+    manifest["parameters"] |= {"Rows": 16, "Cols": 16, "KvDepth": 4096}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    result = run_synth("--rtl", tmp_path, "--out", tmp_path / "out")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "multipliers 256 array + 16 requantiser" in result.stderr
+    assert "ulx3s-85f has 156" in result.stderr
+    assert "KV cache" in result.stderr
+    assert "ulx3s-85f has 208" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_sums_are_those_of_the_netlist_on_every_device(small: Path) -> None:
+    manifest = manifest_of(small)
+    for name in devices.available():
+        device = devices.load(name)
+        fit.check(manifest, device)
+        assert all(one.count > 0 for one in fit.multipliers(manifest, device))
+    narrow = {one.part for one in fit.multipliers(manifest, devices.load("icebreaker"))}
+    assert "requantiser" not in narrow  # 18 x 17 bits: of logic there
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--board", "nope"), "no board 'nope'; there are: arty-a7-100t, icebreaker"),
+        (("--seeds", "0"), "--seeds 0: at least 1"),
+        (("--freq", "1000"), "--freq 1000: choose one from 1 to 400 MHz"),
+        (("--board", "arty-a7-100t", "--bitstream"), "no open tool for the family xilinx7"),
+        (("--rtl", "nowhere"), "no rendered machine in nowhere: run 'make rtl' first"),
+    ],
+)
+def test_mistakes_are_one_line(words: tuple[str, ...], message: str) -> None:
+    result = run_synth(*words)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(UserError, match=r"nextpnr-ecp5 is missing .* run 'make setup'"):
+        tools.program("nextpnr-ecp5")
+
+
+def test_every_board_is_readable_and_a_damaged_one_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in boards.available():
+        board = boards.load(name)
+        assert board.fpga.luts > 0
+        assert pll.clock(board).hz == pytest.approx(board.core_hz, rel=0.01)
+    (tmp_path / "b.toml").write_text("clock_hz = 3\n")
+    monkeypatch.setattr(boards, "FOLDER", tmp_path)
+    with pytest.raises(ConfigError, match=r"^board 'b': [^\n]*$"):
+        boards.load("b")
+
+
+def test_a_clock_that_no_divider_makes_is_refused() -> None:
+    board = boards.load("icebreaker").model_copy(update={"core_hz": 5_000_000})
+    with pytest.raises(UserError, match="no PLL setting makes 5 MHz of 12 MHz"):
+        pll.clock(board)
+
+
+# -- ports, pins
+
+
+def test_all_ports_but_clock_reset_and_trace_are_connected() -> None:
+    text = """module core (
+    input  wire        clk_i,
+    input  wire        rst_i,
+    input  wire [15:0] s_axis_tdata,
+    input  wire        s_axis_tvalid, // token
+    output wire        busy_o,
+    output wire [ 3:0] trace_data_o
+);"""
+    inputs, outputs = source.ports(text)
+    assert [(p.name, p.width, p.lsb) for p in inputs] == [
+        ("s_axis_tdata", 16, 0),
+        ("s_axis_tvalid", 1, 16),
+    ]
+    assert [(p.name, p.width) for p in outputs] == [("busy_o", 1)]
+
+
+def test_pins_of_each_tool() -> None:
+    lpf = source.constraints(boards.load("ulx3s-85f"))
+    pcf = source.constraints(boards.load("icebreaker"))
+    assert lpf is not None
+    assert pcf is not None
+    assert 'LOCATE COMP "clk" SITE "G2";' in lpf[1]
+    assert 'FREQUENCY PORT "clk" 25 MHZ;' in lpf[1]
+    assert "set_io uart_rx 6" in pcf[1]
+    assert source.constraints(boards.load("arty-a7-100t")) is None
+
+
+# -- registers of block RAM
+
+
+def block_and_register(**changes: object) -> dict:
+    """A ROM with one data bit that a register takes."""
+    register = {"CLKMUX": "CLK", "CEMUX": "1", **changes}
+    ways = {"CLK": "input", "DI": "input", "LSR": "input", "CE": "input", "Q": "output"}
+    wires: dict = {"CLK": [2], "DI": [10], "LSR": ["0"], "Q": [11]}
+    if "CE" in changes:
+        wires["CE"] = register.pop("CE")
+    return {
+        "ports": {"q": {"bits": [11]}},
+        "cells": {
+            "ram": {
+                "type": "DP16KD",
+                "parameters": {"DATA_WIDTH_A": f"{18:b}", "REGMODE_A": "NOREG"},
+                "port_directions": {"DOA0": "output", "DOA1": "output", "CLKA": "input"},
+                "connections": {"DOA0": [10], "DOA1": [12], "CLKA": [2], "CLKB": ["0"]},
+            },
+            "register": {
+                "type": "TRELLIS_FF",
+                "parameters": register,
+                "port_directions": ways,
+                "connections": wires,
+            },
+        },
+    }
+
+
+def test_the_register_behind_a_block_moves_into_it() -> None:
+    module = block_and_register()
+    assert netlist.fold_output_registers(module) == 1
+    assert "register" not in module["cells"]
+    ram = module["cells"]["ram"]
+    assert ram["connections"]["DOA0"] == [11]
+    assert ram["parameters"]["REGMODE_A"] == "OUTREG"
+
+
+def test_a_register_that_is_not_plain_stays() -> None:
+    for module in (
+        block_and_register(CE=[7], CEMUX="CE"),
+        block_and_register(CLKMUX="INV"),
+        block_and_register() | {"ports": {"data": {"bits": [10]}}},
+    ):
+        assert netlist.fold_output_registers(module) == 0
+        assert module["cells"]["ram"]["parameters"]["REGMODE_A"] == "NOREG"
+    other_clock = block_and_register()
+    other_clock["cells"]["register"]["connections"]["CLK"] = [3]
+    assert netlist.fold_output_registers(other_clock) == 0
+    second_reader = block_and_register()
+    second_reader["cells"]["lut"] = {
+        "type": "LUT4",
+        "parameters": {},
+        "port_directions": {"A": "input"},
+        "connections": {"A": [10]},
+    }
+    assert netlist.fold_output_registers(second_reader) == 0
+
+
+# -- the report
+
+
+def test_a_critical_path_is_told_in_module_names(tmp_path: Path) -> None:
+    parts = [
+        (
+            "clk-to-q",
+            "u_core.u_array.addr_q_TRELLIS_FF_Q",
+            "u_core.u_array.addr_q_TRELLIS_FF_Q",
+            0.5,
+        ),
+        ("routing", "u_core.u_array.addr_q_TRELLIS_FF_Q", "u_core.u_sum.x_LUT4", 2.0),
+        ("logic", "u_core.u_sum.x_LUT4", "u_core.u_sum.x_LUT4", 0.25),
+    ]
+    data = {
+        "fmax": {"clk": {"achieved": 123.456, "constraint": 100.0}},
+        "utilization": {"TRELLIS_COMB": {"used": 5, "available": 10}},
+        "critical_paths": [
+            {
+                "from": "posedge clk",
+                "to": "posedge clk",
+                "path": [
+                    {"type": kind, "from": {"cell": a}, "to": {"cell": b}, "delay": delay}
+                    for kind, a, b, delay in parts
+                ],
+            }
+        ],
+    }
+    (tmp_path / "r.json").write_text(json.dumps(data))
+    found = timing.read(
+        tmp_path / "r.json", {"u_core": "core", "u_core.u_array": "array", "u_core.u_sum": "sum"}
+    )
+    assert found["fmax_mhz"] == 123.46
+    path = found["critical_path"]
+    assert path["start"] == "core / array: addr_q"
+    assert path["end"] == "core / sum: x_LUT4"
+    assert path["through"] == ["core / array", "core / sum"]
+    assert (path["delay"], path["logic"], path["routing"]) == (2.75, 0.75, 2.0)
+
+
+def outcome(board: Board, seeds: list[dict]) -> dict:
+    manifest = {"config": "c", "source": "s", "array": {"rows": 2, "cols": 2}}
+    use = {"luts": 1, "flip_flops": 1, "multipliers": 1, "blocks": 1}
+    made = {"use": use, "cpu_seconds": 1, "memory_mib": 1}
+    result = {"clock_hz": board.core_hz, "netlist": made, "seeds": seeds}
+    return report.build(manifest, board, {}, result)
+
+
+def test_the_best_seed_counts_and_all_are_told() -> None:
+    board, cost = boards.load("ulx3s-85f"), {"cpu_seconds": 1, "memory_mib": 1}
+    slow = {"seed": 1, "status": "routed", "fmax_mhz": 90.0, "critical_path": None} | cost
+    fast = {"seed": 2, "status": "routed", "fmax_mhz": 110.0, "critical_path": None} | cost
+    lost = {"seed": 3, "status": "unroutable", "why": "ERROR: no way"} | cost
+    found = outcome(board, [slow, fast, lost])
+    assert (found["status"], found["best_seed"], found["fmax_mhz"]) == ("met", 2, 110.0)
+    text = report.table(found)
+    assert "90.0" in text
+    assert "110.0" in text
+    assert "ERROR: no way" in text
+    assert outcome(board, [slow])["status"] == "too slow"
+    assert outcome(board, [lost])["status"] == "unroutable"
+    assert outcome(board, [])["status"] == "synthesised"
+
+
+def test_every_family_has_its_script() -> None:
+    for family in families.SYNTHESIS:
+        assert "netlist.json" in families.synthesis(family, "top", ["a.sv"])
