@@ -4,25 +4,33 @@ The models are those of the configs `stories`, of `shakespeare` on --text, and o
 each is trained first where that is missing. Nothing of theirs is replaced: the integers go to
 folders of their own, which are removed again.
 
-Writes build/bench/integers.json; --write-docs puts the table into docs/benchmarks.md.
+Each row is kept in build/bench/integers/ as soon as it is measured, and measured again only where
+its integers would be others, or with --fresh; a training that is interrupted goes on. All rows
+together are build/bench/integers.json; --write-docs puts the table into docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from configs import cli, files, measure, schema
 from configs.cli import UserError
 from configs.measure import row
 from configs.schema import Config
-from quant import pipeline, qat
+from model.interrupt import Interrupted
+from quant import pipeline, qat, unfinished
 
 FOLDER = schema.BUILD_DIR / "bench"
+KEPT = ("model", "setting", "score", "exact_answers", "qat")
 
 
 class Setting(NamedTuple):
@@ -60,27 +68,60 @@ def trained_config(name: str, text: str | None) -> Config:
 
 
 @contextlib.contextmanager
-def apart(config: Config) -> Iterator[Config]:
-    """The config under another name, with a copy of the model in its folder."""
-    ours = config.model_copy(update={"name": f"{config.name}-bench"})
+def apart(config: Config, name: str = "bench") -> Iterator[Config]:
+    """The config under another name, with a copy of the model in its folder, which is removed
+    again, but for a training that is interrupted."""
+    ours = config.model_copy(update={"name": f"{config.name}-{name}"})
     try:
         shutil.copytree(config.build_dir / "model", ours.build_dir / "model", dirs_exist_ok=True)
         yield ours
-    finally:
+    except Interrupted:
+        raise
+    except BaseException:
         shutil.rmtree(ours.build_dir, ignore_errors=True)
+        raise
+    shutil.rmtree(ours.build_dir, ignore_errors=True)
 
 
-def measured(config: Config, setting: Setting) -> list[dict[str, Any]]:
+def path_of(model: str, setting: Setting) -> Path:
+    """Where a row is kept."""
+    return FOLDER / "integers" / f"{model}-{re.sub('[^A-Za-z0-9]+', '-', setting.name)}.json"
+
+
+def kept(model: str, setting: Setting, key: str | None = None) -> list[dict[str, Any]]:
+    """The entries of a row, of integers with this digest if one is given; none if there are none.
+
+    Whatever is no such file is measured again.
+    """
+    try:
+        row = json.loads(path_of(model, setting).read_text(encoding="utf-8"))
+        entries = row["entries"] if key in (None, row["key"]) else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    assert isinstance(entries, list)
+    return entries
+
+
+def measured(config: Config, setting: Setting, fresh: bool = False) -> list[dict[str, Any]]:
     """One entry for the quantised model, and one for the trained one where the setting says so."""
     quant = schema.QuantConfig.model_validate(config.quant.model_dump() | setting.options)
     entry = {"model": config.name, "setting": setting.name}
-    with apart(config.model_copy(update={"quant": quant})) as ours:
-        if setting.train:
-            result = qat.run(ours, qat.Settings())
-            return [entry | result["ptq"], entry | result]
+    path, plan = path_of(config.name, setting), qat.Settings()
+    with apart(config.model_copy(update={"quant": quant}), path.stem) as ours:
         trained, task = pipeline.load_trained(ours)
         qm = pipeline.build(ours, trained, task, *pipeline.prepare(ours, trained, task))
-        return [entry | pipeline.measure(trained, task, qm)]
+        about = {"train": setting.train and asdict(plan), "seed": config.train.seed}
+        key = unfinished.digest(qm, about | {"text": task.fingerprint})
+        if not fresh and (entries := kept(config.name, setting, key)):
+            return entries
+        if setting.train:
+            result = qat.run(ours, plan, resume=not fresh)
+            entries = [entry | result["ptq"], entry | result]
+        else:
+            entries = [entry | pipeline.measure(trained, task, qm)]
+    rows = [{k: v for k, v in one.items() if k in KEPT} for one in entries]
+    files.write_json(path, {"key": key, "entries": rows})
+    return rows
 
 
 def quantising_time(config: Config) -> float:
@@ -128,10 +169,16 @@ def markdown(result: dict) -> str:
     return "\n".join([*lines, ""])
 
 
-def main() -> None:
+def main() -> int:
     parser = cli.parser("quant.benchmark", __doc__.partition("\n")[0], config=False)
     parser.add_argument("--text", metavar="FILE", help="the text of the model `shakespeare`")
-    parser.add_argument("--only", default=",".join(MODELS), metavar="MODELS", help="which of them")
+    parser.add_argument(
+        "--only",
+        default=",".join(MODELS),
+        metavar="MODELS",
+        help="which of them to measure; the others' rows stay as they were measured last",
+    )
+    parser.add_argument("--fresh", action="store_true", help="measure again what is measured")
     parser.add_argument("--write-docs", action="store_true", help="update docs/benchmarks.md")
     args = parser.parse_args()
     names = args.only.split(",")
@@ -140,13 +187,25 @@ def main() -> None:
     if args.text is None and "shakespeare" in names:
         print("shakespeare: needs --text FILE")
         names.remove("shakespeare")
-    load, entries = measure.load(), []
-    for name in names:
-        print(f"[{names.index(name) + 1}/{len(names)}] {name} ...", flush=True)
-        config = trained_config(name, args.text)
-        for setting in MODELS[name]:
-            print(f"      {setting.name}", flush=True)
-            entries += measured(config, setting)
+    load, configs = measure.load(), {name: name for name in MODELS}
+    if args.text:
+        configs["shakespeare"] += f"-{Path(args.text).stem}"
+    try:
+        for name in names:
+            print(f"[{names.index(name) + 1}/{len(names)}] {name} ...", flush=True)
+            config = trained_config(name, args.text)
+            for setting in MODELS[name]:
+                print(f"      {setting.name}", flush=True)
+                measured(config, setting, args.fresh)
+    except Interrupted as interrupted:
+        print(interrupted)
+        return 130
+    entries = [
+        entry
+        for name, settings in MODELS.items()
+        for setting in settings
+        for entry in kept(configs[name], setting)
+    ]
     seconds = quantising_time(trained_config("stories", None))
     result = measure.about("quant.benchmark", load, 1, measure.versions(("numpy",)))
     result |= {"quantise": {"cpu": seconds}, "entries": entries}
@@ -155,6 +214,7 @@ def main() -> None:
     print(f"\n{text}\nwritten to {os.path.relpath(FOLDER / 'integers.json')}")
     if args.write_docs:
         measure.write_docs("integers", text)
+    return 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from quant.quantize import GATED, MEMORY, STAGES, real_bias, with_bias
 TABLES = ("embed_tok", "embed_pos")
 INSIDE = 0.3  # how far, in steps, a weight may begin from its code
 STEP_UNIT = 0.1  # octaves
+PACE = 1.0  # the power of the size of its gradient by which a matrix is slower
 
 
 def linears(qm: QuantModel) -> Iterator[tuple[str, Linear]]:
@@ -63,6 +64,20 @@ class Latent:
         for name, value in real.items():
             self.unit[name][...] = unit[name]
             self.params[name][...] = value / self.unit[name]
+
+    def pace(self, squares: dict[str, float]) -> None:
+        """Let matrices learn the slower, the more they matter; squares: mean square gradients.
+
+        Adam moves all weights alike, and so they cross between codes equally often; where that
+        disturbs the most they had better cross less. Changes the unit of weights alone, and
+        belongs before the first step.
+        """
+        names = [name + ".weight" for name, _ in linears(self.qm) if squares[name + ".weight"] > 0]
+        mean = np.mean([np.log(squares[name]) for name in names])
+        for name in names:
+            factor = np.exp((mean - np.log(squares[name])) * PACE / 2)
+            self.unit[name][...] *= factor
+            self.params[name][...] /= factor
 
     def _begin(self, weight: Array, linear: Linear) -> Array:
         """Weights [out, in] that round to the codes of `linear`, as near to `weight` as that is."""

@@ -34,11 +34,13 @@ from quant.qmodel import QuantModel
 from quant.unfinished import Run
 
 Array = np.ndarray
-STEPS = 5000
+STEPS = 7000
 BATCH_TOKENS = 1024  # about; many small steps learn more than few large ones
-LEARNING_RATE = 6e-3  # of parameters in units of about their size
+LEARNING_RATE = 8e-3  # of parameters in units of about their size
 MOMENTUM = 0.5  # beta1 of Adam: with more, weights overshoot and cross back
+BETA2 = 0.999  # a slower one lets less cross at the end
 WARMUP = 20
+PACE_BATCHES = 8
 RUNAWAY = 1e4  # of parameters in those units
 SAVE_EVERY = 250  # steps
 SETTLE = 1.0  # at the end, per learning rate, the part by which weights move to their codes
@@ -98,8 +100,25 @@ BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}, {postfix}"
 
 def _constant(rate: float) -> TrainConfig:
     return TrainConfig(
-        learning_rate=rate, schedule="constant", warmup_steps=0, weight_decay=0, beta1=MOMENTUM
+        learning_rate=rate,
+        schedule="constant",
+        warmup_steps=0,
+        weight_decay=0,
+        beta1=MOMENTUM,
+        beta2=BETA2,
     )
+
+
+def squares(trained: Checkpoint, task: tasks.Task, latent: Latent, seed: int) -> dict[str, float]:
+    """Mean square gradients of the parameters, before the first step, over a few batches."""
+    qm, grads = latent.artefact(), latent.params.like()
+    total = dict.fromkeys(grads, 0.0)
+    for step in range(PACE_BATCHES):
+        batch = task.train_batch(runs.generator(seed, runs.QAT, step))
+        latent.gradients(gradients(trained, qm, batch)[1], qm, grads)
+        for name, gradient in grads.items():
+            total[name] += float(np.mean(gradient**2))
+    return total
 
 
 def gradients(trained: Checkpoint, qm: QuantModel, batch: Batch) -> tuple[float, dict[str, Array]]:
@@ -160,6 +179,7 @@ def run(
     about = {**asdict(settings), "seed": config.train.seed, "text": task.fingerprint}
     run_id = unfinished.digest(before, about)
     latent = Latent(folded, stats, before)
+    latent.pace(squares(trained, task, latent, config.train.seed))
     run = unfinished.load(path, latent, run_id) if resume else unfinished.fresh(latent)
     if run.step and not quiet:
         tqdm.write(f"continuing at step {run.step}")
