@@ -68,10 +68,10 @@ def trained_config(name: str, text: str | None) -> Config:
 
 
 @contextlib.contextmanager
-def apart(config: Config, name: str = "bench") -> Iterator[Config]:
+def apart(config: Config, name: str | None = None) -> Iterator[Config]:
     """The config under another name, with a copy of the model in its folder, which is removed
     again, but for a training that is interrupted."""
-    ours = config.model_copy(update={"name": f"{config.name}-{name}"})
+    ours = config.model_copy(update={"name": f"{name or config.name}-bench"})
     try:
         shutil.copytree(config.build_dir / "model", ours.build_dir / "model", dirs_exist_ok=True)
         yield ours
@@ -95,11 +95,10 @@ def kept(model: str, setting: Setting, key: str | None = None) -> list[dict[str,
     """
     try:
         row = json.loads(path_of(model, setting).read_text(encoding="utf-8"))
-        entries = row["entries"] if key in (None, row["key"]) else []
+        entries = list(row["entries"])
+        return entries if key in (None, row["key"]) else []
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    assert isinstance(entries, list)
-    return entries
 
 
 def measured(config: Config, setting: Setting, fresh: bool = False) -> list[dict[str, Any]]:

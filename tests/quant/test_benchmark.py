@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from configs import measure, schema
 from configs.cli import UserError
-from quant import benchmark
+from configs.schema import Config
+from model.interrupt import Interrupted
+from quant import benchmark, qat
+from quant.latent import Latent
+from tests.quant.helpers import save_random
 
 SCORE = {
     "tokens": 100,
@@ -49,6 +57,63 @@ def test_the_models_integers_stay_as_they_are() -> None:
     kept.unlink()
     kept.parent.rmdir()
     config.build_dir.rmdir()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A config with a model of random weights; trainings of four steps."""
+    monkeypatch.setattr(schema, "BUILD_DIR", tmp_path)
+    monkeypatch.setattr(benchmark, "FOLDER", tmp_path / "bench")
+    monkeypatch.setattr(qat, "Settings", functools.partial(qat.Settings, steps=4))
+    config = schema.load("tiny")
+    save_random(config)
+    return config
+
+
+def test_what_is_measured_is_kept(tiny: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, trained = benchmark.W8, benchmark.W4
+    row, rows = benchmark.measured(tiny, plain), benchmark.measured(tiny, trained)
+    assert [len(row), len(rows)] == [1, 2]
+    assert rows[1]["qat"]["steps"] == 4
+    assert sorted(p.name for p in tiny.build_dir.parent.iterdir()) == ["bench", "tiny"]
+    calls: list[Config] = []
+
+    def again(config: Config, *args: object, **more: object) -> dict:
+        calls.append(config)
+        return {"model": "x", "ptq": {}, "score": {}}
+
+    monkeypatch.setattr(qat, "run", again)
+    assert benchmark.measured(tiny, trained) == rows
+    assert benchmark.kept("tiny", trained) == rows
+    assert not calls
+    other = tiny.model_copy(update={"train": tiny.train.model_copy(update={"seed": 9})})
+    benchmark.measured(other, trained)  # of other windows
+    benchmark.measured(other, trained, fresh=True)
+    assert len(calls) == 2
+    for damage in ("", "[]", '{"entries": 1}'):
+        benchmark.path_of("tiny", plain).write_text(damage)
+        assert benchmark.kept("tiny", plain) == []
+    assert benchmark.measured(tiny, plain) == row
+
+
+def test_an_interrupted_training_is_there_to_go_on(
+    tiny: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = Latent.settle, [0]
+
+    def counted(*args: object) -> None:
+        calls[0] += 1
+        if calls[0] == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        original(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Latent, "settle", counted)
+    with pytest.raises(Interrupted):
+        benchmark.measured(tiny, benchmark.W4)
+    assert benchmark.kept("tiny", benchmark.W4) == []
+    benchmark.measured(tiny, benchmark.W4)
+    assert calls[0] == 4
+    assert sorted(p.name for p in tiny.build_dir.parent.iterdir()) == ["bench", "tiny"]
 
 
 def test_an_unknown_model_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
