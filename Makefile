@@ -42,8 +42,8 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
-	BLOCKS DEVICE BOARD FREQ SEEDS
-.PHONY: setup train try look generate quantize qat search rtl sim synth bitstream demo test test-all lint bench clean help stages FORCE
+	BLOCKS DEVICE BOARD FREQ SEEDS VOCAB
+.PHONY: setup train try look generate quantize qat search rtl sim cycles explore synth bitstream demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -108,6 +108,12 @@ synth bitstream: $(RENDERED)
 	$(PY) -m export.synth $(COMMON) --board $(call quote,BOARD) $(call option,freq,FREQ) \
 		$(call option,seeds,SEEDS) $(if $(filter bitstream,$@),--bitstream)
 
+cycles: $(READY)
+	@$(PY) -m export.cycles $(COMMON) $(call option,vocab,VOCAB)
+
+explore: $(READY)
+	@$(PY) -m export.explore $(COMMON) $(call option,device,DEVICE) $(call option,vocab,VOCAB)
+
 demo: setup sim
 
 test: setup
@@ -144,6 +150,8 @@ make quantize    integer model and its report      -> build/<name>/quant, report
 make qat         train the integer model to do what the float one does; replaces build/<name>/quant
 make search      the best widths of weights within a budget  -> build/<name>/search
 make rtl         Verilog, ROMs, manifest           -> build/<name>/rtl
+make cycles      where the cycles of a token go, predicted -> build/<name>/cycles
+make explore     every array that fits DEVICE: speed, cost -> build/<name>/explore
 make sim         simulate it, compare every bit    -> build/<name>/sim
 make synth       LUTs, multipliers, block RAM, clock on a board -> build/<name>/synth/<board>
 make bitstream   the same, and fixformer.bit for the board
@@ -162,8 +170,9 @@ SEED=7           generate, sim: seed of the sampling; train: seed of the trainin
 BITS=4           qat: bits of a weight, 2 (-1, 0, 1) to 8, instead of the config's
 BUDGET=400       search: kbit of all weights together; or one of the next two
 BLOCKS=90        search: blocks of 18 kbit of block RAM for weights, embeddings and KV cache
-DEVICE=ulx3s-85f search: as many blocks as a device has (configs/devices/)
+DEVICE=ulx3s-85f search: as many blocks as a device has; explore: which device (configs/devices/)
 FORCE=1          quantize: anew, also in place of what qat trained
+VOCAB=60         cycles, explore: tokens of the vocabulary, if nothing is trained yet
 MINUTES=4        qat: how long to train, instead of a fixed number of steps
 QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), count the exact answers
 SIM=$(SIM)    icarus or verilator

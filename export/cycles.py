@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from configs import cli, files, schema
@@ -53,11 +53,14 @@ def machine(qm: QuantModel, rows: int, cols: int) -> Machine:
 
 def single(one: Machine, *, sampled: bool = True) -> Cycles:
     """Every position of the context: sampled with a temperature, or read as a prompt."""
-    positions = range(one.geometry.context)
-    return Cycles(
-        one,
-        [one.token(p, sampled=sampled, first=sampled and p == 0, warm=sampled) for p in positions],
-    )
+    tokens: list[Token] = []
+    for position in range(one.geometry.context):
+        if position > 1 and one.alike(position - 1, position):
+            tokens.append(replace(tokens[-1], position=position))
+            continue
+        first = sampled and position == 0
+        tokens.append(one.token(position, sampled=sampled, first=first, warm=sampled))
+    return Cycles(one, tokens)
 
 
 def vocabulary(config: schema.Config, given: int | None) -> int:

@@ -74,6 +74,11 @@ class Machine:
     def of(cls, qm: QuantModel, g: Geometry, steps: list[Step]) -> Machine:
         return cls(g, steps, Latency.of(g, qm.config["activation"]))
 
+    def alike(self, one: int, other: int) -> bool:
+        """Whether tokens at these positions have the same waves and tiles, and so cycles."""
+        g = self.geometry
+        return one // g.rows == other // g.rows and one // g.cols == other // g.cols
+
     def operand_ready(self, slot: int, waves: int, start: int) -> tuple[int, int]:
         """(cycle of the first wave, cycle of the last) of a tile of `waves` that may begin in
         `start`, as far as the operand in `slot` decides it."""

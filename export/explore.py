@@ -1,0 +1,265 @@
+"""`python -m export.explore`: every array that fits a device, its speed and its cost, the front.
+
+Each machine is one call of the cycle model, without a trained model and without a simulation, on a
+pool of processes or on a Dask cluster. Writes build/<config>/explore/: explore.json, explore.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from configs import cli, devices, files, schema
+from configs.cli import UserError
+from configs.devices import Device
+from export import cycles, program, resources, spec
+from export.blank import blank
+from export.geometry import Geometry
+from export.timing import Machine
+
+SIDES = range(2, 65)  # rows and columns that the schema admits
+CHUNK = 8  # machines of one task
+SHOWN = 24  # lines of the printed front
+MHZ = 1e6
+
+
+@dataclass(frozen=True)
+class Point:
+    """One machine that fits."""
+
+    rows: int
+    cols: int
+    weight_bits: int
+    multipliers: int
+    blocks: int
+    cycles: float  # per sampled token, mean of all positions
+    floor: float
+    tokens_per_second: float
+
+    @property
+    def utilisation(self) -> float:
+        return self.floor / self.cycles
+
+
+def shapes(config: schema.Config, device: Device) -> list[tuple[int, int]]:
+    """Arrays that may fit the device's multipliers: rows a multiple of columns, or the reverse."""
+    step = 2 if config.model.positions == "rotary" else 1
+    sides = [side for side in SIDES if side % step == 0]
+    return [
+        (rows, cols)
+        for rows, cols in product(sides, sides)
+        if rows * cols < device.multipliers and (rows % cols == 0 or cols % rows == 0)
+    ]
+
+
+def evaluate(
+    config: schema.Config,
+    vocab: int,
+    device: Device,
+    widths: Sequence[int],
+    clock: float,
+    shape: tuple[int, int],
+) -> list[Point | str]:
+    """The machine of one shape, for each width of weights: a point, or what does not fit."""
+    qm = blank(config, vocab)
+    g = Geometry.of(qm, *shape)
+    taken = sum(resources.multipliers(g).values())
+    if taken > device.multipliers:
+        return ["multipliers"] * len(widths)
+    builder = program.build(qm, g)
+    found: list[Point | str] = []
+    for bits in widths:
+        rams = resources.blocks(device, resources.memories(qm, g, builder, bits))
+        found.append("block RAM")
+        if sum(rams.values()) > device.blocks:
+            continue
+        one = cycles.single(Machine.of(qm, g, builder.steps))
+        mean, floor = one.mean(), one.floor()
+        speed = clock * MHZ / mean
+        found[-1] = Point(*shape, bits, taken, sum(rams.values()), mean, floor, speed)
+    return found
+
+
+def evaluate_all(
+    job: Callable[[tuple[int, int]], list[Point | str]], chunk: Sequence[tuple[int, int]]
+) -> list[Point | str]:
+    return [one for shape in chunk for one in job(shape)]
+
+
+def mapper(scheduler: str | None, workers: int) -> Callable[[Callable, list], Iterable[list]]:
+    """How to apply a function to many arguments; UserError for a cluster that is not there."""
+    if scheduler is None:
+
+        def on_pool(job: Callable, tasks: list) -> Iterable[list]:
+            with ProcessPoolExecutor(workers) as pool:
+                return list(pool.map(job, tasks))
+
+        return on_pool
+    try:
+        from dask.distributed import Client
+    except ImportError:
+        raise UserError(
+            "--scheduler needs the package dask.distributed: .venv/bin/pip install distributed"
+        ) from None
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"--scheduler {scheduler}: no Dask cluster answers ({reason})") from None
+
+    def on_cluster(job: Callable, tasks: list) -> Iterable[list]:
+        with client:
+            return list(client.gather(client.map(job, tasks, pure=False)))
+
+    return on_cluster
+
+
+def front(points: Iterable[Point]) -> list[Point]:
+    """Points than which no other is as good in cycles, multipliers and blocks, and better in one;
+    the fastest first. Narrower weights lose quality, so each width has a front of its own."""
+    chosen: list[Point] = []
+    for one in sorted(points, key=lambda p: (p.weight_bits, p.cycles, p.multipliers, p.blocks)):
+        if not any(
+            other.weight_bits == one.weight_bits
+            and other.multipliers <= one.multipliers
+            and other.blocks <= one.blocks
+            for other in chosen
+        ):
+            chosen.append(one)
+    return sorted(chosen, key=lambda p: (-p.weight_bits, p.cycles))
+
+
+def table(points: Sequence[Point]) -> str:
+    head = f"{'array':>8}{'weights':>9}{'mult.':>7}{'blocks':>8}{'cycles':>10}{'useful':>9}"
+    lines = [
+        f"{p.rows:>4} x {p.cols:<2}{p.weight_bits:>7} b{p.multipliers:>7}{p.blocks:>8}"
+        f"{p.cycles:>10,.0f}{100 * p.utilisation:>7.1f} %{p.tokens_per_second:>12,.0f}"
+        for p in points
+    ]
+    return "\n".join([f"{head}{'tokens/s':>12}", *lines])
+
+
+def plot(path: Path, title: str, points: Sequence[Point], best: Sequence[Point]) -> None:
+    """Tokens per second against multipliers; the front as a line, blocks of RAM as colour."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    dots = axes.scatter(
+        [p.multipliers for p in points],
+        [p.tokens_per_second for p in points],
+        c=[p.blocks for p in points],
+        s=14,
+        cmap="viridis",
+    )
+    chosen = {(p.rows, p.cols, p.weight_bits) for p in best}
+    ringed = [p for p in points if (p.rows, p.cols, p.weight_bits) in chosen]
+    axes.scatter(
+        [p.multipliers for p in ringed],
+        [p.tokens_per_second for p in ringed],
+        s=42,
+        facecolors="none",
+        edgecolors="#cc4125",
+        label="Pareto front",
+    )
+    for p in best[:1]:
+        axes.annotate(
+            f"{p.rows} x {p.cols}",
+            (p.multipliers, p.tokens_per_second),
+            textcoords="offset points",
+            xytext=(-8, 6),
+            ha="right",
+        )
+    axes.set(xlabel="multipliers, all units", ylabel="tokens/s", title=title)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", frameon=False)
+    figure.colorbar(dots, label="blocks of RAM")
+    figure.savefig(path)
+
+
+def arguments() -> argparse.Namespace:
+    parser = cli.parser("export.explore", "All arrays that fit a device: speed, cost, the front.")
+    parser.add_argument("--text", metavar="FILE", help="the text that the model was trained on")
+    parser.add_argument("--device", default="ulx3s-85f", help=", ".join(devices.available()))
+    parser.add_argument("--clock", type=float, default=100.0, metavar="MHZ", help="of the core")
+    parser.add_argument("--weights", metavar="BITS", help="widths, such as 8,4 (default: config's)")
+    parser.add_argument("--vocab", type=int, metavar="N", help="tokens, if nothing is trained yet")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: use that")
+    return parser.parse_args()
+
+
+def weight_widths(text: str | None, config: schema.Config, vocab: int) -> list[int]:
+    """The widths asked for; the widest of the config's matrices if none are."""
+    if text is None:
+        return [spec.weight_width(blank(config, vocab))]
+    parts = text.split(",")
+    if not all(part.isdecimal() and 2 <= int(part) <= 8 for part in parts):
+        raise UserError(f"--weights {text}: give widths from 2 to 8 bits, such as 8,4")
+    return sorted({int(part) for part in parts}, reverse=True)
+
+
+def explore(
+    config: schema.Config, args: argparse.Namespace, device: Device
+) -> tuple[list[Point], Counter[str]]:
+    """All machines that fit, and how many did not, by the reason."""
+    vocab = cycles.vocabulary(config, args.vocab)
+    cycles.machine(blank(config, vocab), config.hardware.rows, config.hardware.cols)  # can be built
+    widths, all_shapes = weight_widths(args.weights, config, vocab), shapes(config, device)
+    # the slow ones, with many waves, first, and a mixture of them in each task
+    all_shapes.sort(key=lambda shape: shape[0] * shape[1])
+    count = -(-len(all_shapes) // CHUNK)
+    tasks = [all_shapes[n::count] for n in range(count)]
+    job = partial(evaluate, config, vocab, device, widths, args.clock)
+    results = mapper(args.scheduler, args.workers)(partial(evaluate_all, job), tasks)
+    found = [one for result in results for one in result]
+    missing = Counter(one for one in found if isinstance(one, str))
+    return [one for one in found if isinstance(one, Point)], missing
+
+
+def main() -> None:
+    args = arguments()
+    if args.clock <= 0 or args.workers < 1:
+        raise UserError(
+            f"--clock {args.clock:g}, --workers {args.workers}: choose positive numbers"
+        )
+    config, device = cli.load_config(args), devices.load(args.device)
+    points, missing = explore(config, args, device)
+    rejected = ", ".join(f"{count} for {reason}" for reason, count in sorted(missing.items()))
+    print(
+        f"{config.name} on {device.name}: {device.multipliers} multipliers, {device.blocks} blocks "
+        f"of {device.block_kbit} kbit; {args.clock:g} MHz assumed, the cycle model does not know it"
+    )
+    print(f"{len(points)} machines fit" + (f"; too large: {rejected}" if rejected else ""))
+    if not points:
+        raise UserError(
+            f"nothing fits {device.name}: take narrower weights (--weights 4), a smaller model or "
+            "a larger device"
+        )
+    best = front(points)
+    print(f"\n{len(best)} on the front (cycles, multipliers, blocks), the fastest first:")
+    print(table(best[:SHOWN]))
+    if len(best) > SHOWN:
+        print(f"... and {len(best) - SHOWN} more")
+    out = config.build_dir / "explore"
+    out.mkdir(parents=True, exist_ok=True)
+    contents: dict[str, Any] = {"config": config.name, "device": device.model_dump()}
+    contents |= {"clock_mhz": args.clock, "too_large": dict(missing)}
+    contents |= {"front": [asdict(p) for p in best], "points": [asdict(p) for p in points]}
+    files.write_json(out / "explore.json", contents)
+    plot(out / "explore.png", f"{config.name} on {device.name}, {args.clock:g} MHz", points, best)
+    print(f"\nwritten     {out}")
+
+
+if __name__ == "__main__":
+    cli.run(main)
