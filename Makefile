@@ -42,8 +42,8 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
-	BLOCKS DEVICE BOARD FREQ SEEDS VOCAB
-.PHONY: setup train try look generate quantize qat search rtl sim cycles explore synth bitstream demo test test-all lint bench clean help stages FORCE
+	BLOCKS DEVICE BOARD FREQ SEEDS VOCAB POSITION
+.PHONY: setup train try look generate quantize qat search rtl sim timeline cycles explore synth bitstream demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -114,6 +114,9 @@ cycles: $(READY)
 explore: $(READY)
 	@$(PY) -m export.explore $(COMMON) $(call option,device,DEVICE) $(call option,vocab,VOCAB)
 
+timeline: sim
+	@$(PY) -m sim.timeline $(COMMON) $(call option,position,POSITION)
+
 demo: setup sim
 
 test: setup
@@ -155,6 +158,7 @@ make explore     every array that fits DEVICE: speed, cost -> build/<name>/explo
 make sim         simulate it, compare every bit    -> build/<name>/sim
 make synth       LUTs, multipliers, block RAM, clock on a board -> build/<name>/synth/<board>
 make bitstream   the same, and fixformer.bit for the board
+make timeline    simulate, and draw one token: units against cycles  -> build/<name>/sim
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make clean       remove build/ and the caches, keep .venv
@@ -172,6 +176,7 @@ BUDGET=400       search: kbit of all weights together; or one of the next two
 BLOCKS=90        search: blocks of 18 kbit of block RAM for weights, embeddings and KV cache
 DEVICE=ulx3s-85f search: as many blocks as a device has; explore: which device (configs/devices/)
 FORCE=1          quantize: anew, also in place of what qat trained
+POSITION=20      timeline: which token
 VOCAB=60         cycles, explore: tokens of the vocabulary, if nothing is trained yet
 MINUTES=4        qat: how long to train, instead of a fixed number of steps
 QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), count the exact answers
