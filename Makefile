@@ -42,8 +42,8 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
-	BLOCKS DEVICE BOARD FREQ SEEDS VOCAB POSITION
-.PHONY: setup train try look generate quantize qat search rtl sim timeline cycles explore synth bitstream demo test test-all lint bench clean help stages FORCE
+	BLOCKS DEVICE BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
+.PHONY: setup train try look generate quantize qat search rtl sim board host timeline cycles explore synth bitstream demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -117,6 +117,13 @@ explore: $(READY)
 timeline: sim
 	@$(PY) -m sim.timeline $(COMMON) $(call option,position,POSITION)
 
+# The simulated board runs until it is interrupted.
+board: $(RENDERED)
+	@$(PY) -m sim.board $(COMMON) $(call option,noise,NOISE)
+
+host: $(RENDERED)
+	@$(PY) -m sim.host $(COMMON) $(call option,port,PORT) $(call option,baud,BAUD) $(SAMPLING)
+
 demo: setup sim
 
 test: setup
@@ -159,6 +166,8 @@ make sim         simulate it, compare every bit    -> build/<name>/sim
 make synth       LUTs, multipliers, block RAM, clock on a board -> build/<name>/synth/<board>
 make bitstream   the same, and fixformer.bit for the board
 make timeline    simulate, and draw one token: units against cycles  -> build/<name>/sim
+make board       simulate a whole board behind a pseudo-terminal, until interrupted
+make host        ask that board, or with PORT a real one; prints the tokens as they come
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make clean       remove build/ and the caches, keep .venv
@@ -187,6 +196,8 @@ SEEDS=3          synth, bitstream: how many seeds place and route tries
 WAVES=1          sim: record waves (FST)
 ENGINE=$(ENGINE)     generate: float or golden
 PYTHON=python3.12   setup: the interpreter for .venv (3.11 or newer)
+PORT=/dev/ttyUSB0   host: the serial port of a real board, with BAUD=115200
+NOISE=0.01       board: share of bytes on its line that are hit
 ARGS="-k softmax"   test: further options of pytest
 
 configs:

@@ -100,7 +100,7 @@ FIELDS: dict[Kind, tuple[Field, ...]] = {
     ),
     Kind.ACCEPTED: (),
     Kind.STATE: (
-        Field("busy", 1, "bit s: stream s has a prompt or an answer"),
+        Field("running", 1, "bit s: stream s has a prompt or an answer"),
         Field("frames", 4, "good frames that came"),
         *(
             Field(problem.name.lower(), 2, f"how often: {text}; stays at 65535")

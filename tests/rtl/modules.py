@@ -33,6 +33,9 @@ NEEDS = {
     "sampler": "max4 max_tree scale_index delay_line",
     "deframer": "crc32",
     "framer": "crc32",
+    "link": (
+        "crc32 fifo round_robin resize deframer framer commands prompt_buffer stream_port reporter"
+    ),
 }
 CORRUPTED = 7  # number of the comparison whose expected value is spoilt
 
