@@ -28,7 +28,7 @@ class Core:
     vocab: int
     context: int
     counters: tuple[str, ...]
-    traces: tuple[str, ...]
+    traces: tuple[tuple[str, int], ...]  # name, width
 
     @property
     def model(self) -> int:
@@ -42,7 +42,10 @@ class Core:
 
     def values(self) -> dict[str, Any]:
         """What every template of a top needs."""
-        ports = [f"{name}_o" for name in self.traces]
+        traces, trace_w = [], 0
+        for name, width in self.traces:
+            traces.append(f"trace_{name}_o(trace[{trace_w}+:{width}])")
+            trace_w += width
         own = ["counters_clear_i(counters_clear)", "counters_o(counters)"]
         return {
             "config": self.config,
@@ -54,7 +57,8 @@ class Core:
             "counters": max(1, len(self.counters)),
             "counter_ports": own if self.counters else [],
             "counter_ties": [] if self.counters else ["assign counters = '0;"],
-            "trace_ports": [f"trace_{port}" for port in ports],
+            "trace_ports": traces,
+            "trace_w": trace_w,
         }
 
 
@@ -72,7 +76,7 @@ def load(rtl: Path) -> Core:
         vocab=int(manifest["parameters"]["Vocab"]),
         context=int(manifest["parameters"]["Context"]),
         counters=tuple(manifest.get("counters", {}).get("names", ())),
-        traces=tuple(name for name, _ in manifest["trace"]["signals"]),
+        traces=tuple((name, width) for name, width in manifest["trace"]["signals"]),
     )
 
 

@@ -110,16 +110,16 @@ def yosys_problems(designs: Sequence[Design]) -> list[str]:
     return single or [f"yosys:\n{output}"]
 
 
-def lint(static: Sequence[Path], rendered: Iterable[Path] = ()) -> list[str]:
-    """Problems of static files and of rendered folders, each with the tool and the top."""
+def lint(static: Sequence[Path], rendered: Iterable[Path | Design] = ()) -> list[str]:
+    """Problems of static files, and of rendered folders or designs, each with tool and top."""
     for simulator in sim_env.SIMULATORS:
         sim_env.require(simulator)
     texts = list(static)
     groups = [static_designs(static[0::2]), static_designs(static[1::2])]
-    for folder in rendered:
-        design = rendered_design(folder)
+    for item in rendered:
+        design = item if isinstance(item, Design) else rendered_design(item)
         groups.append([design])
-        texts += [path for path in design.files if path.is_relative_to(folder)]
+        texts += [path for path in design.files if path.is_relative_to(design.cwd)]
     problems = [f"{p}: {what}" for p in texts for what in rule_problems(p, p.read_text())]
     problems += format_problems(texts) + style_problems(texts)
     groups = [group for group in groups if group]
