@@ -43,7 +43,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
 	BLOCKS DEVICE BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
-.PHONY: setup train try look generate quantize qat search rtl sim board host timeline cycles explore synth bitstream demo test test-all lint bench clean help stages FORCE
+.PHONY: setup train try look generate quantize qat search rtl sim board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -124,6 +124,15 @@ board: $(RENDERED)
 host: $(RENDERED)
 	@$(PY) -m sim.host $(COMMON) $(call option,port,PORT) $(call option,baud,BAUD) $(SAMPLING)
 
+project: $(RENDERED)
+	$(PY) -m export.synth.project $(COMMON) $(if $(filter command line environment,$(origin BOARD)),$(call option,board,BOARD))
+
+bench-fpga:
+	$(MAKE) --no-print-directory quantize CONFIG=microgpt
+	$(MAKE) --no-print-directory rtl CONFIG=tiny
+	$(MAKE) --no-print-directory rtl CONFIG=stories
+	$(PY) -m export.synth.benchmark $(call option,seeds,SEEDS)
+
 demo: setup sim
 
 test: setup
@@ -166,10 +175,12 @@ make sim         simulate it, compare every bit    -> build/<name>/sim
 make synth       LUTs, multipliers, block RAM, clock on a board -> build/<name>/synth/<board>
 make bitstream   the same, and fixformer.bit for the board
 make timeline    simulate, and draw one token: units against cycles  -> build/<name>/sim
+make project     a project for Vivado or Quartus   -> build/<name>/project/<board>
 make board       simulate a whole board behind a pseudo-terminal, until interrupted
 make host        ask that board, or with PORT a real one; prints the tokens as they come
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
+make bench-fpga  area and clock of the large machines, with several seeds -> build/bench/fpga.json
 make clean       remove build/ and the caches, keep .venv
 
 Each target first does what it depends on, where that is missing or older.

@@ -11,7 +11,7 @@ from configs.schema import CONFIG_DIR, ConfigError, Section
 
 FOLDER = CONFIG_DIR / "devices"
 KBIT = 1024
-Family = Literal["ecp5", "ice40", "gowin", "xilinx7"]
+Family = Literal["ecp5", "ice40", "gowin", "xilinx7", "cyclonev"]
 
 
 class BlockRam(Section):

@@ -8,10 +8,12 @@ import os
 import time
 from pathlib import Path
 
-from configs import boards, cli, files
+from configs import boards, cli, files, schema
 from configs.boards import Board
 from configs.cli import UserError
+from export import cycles, render, spec
 from export.synth import families, fit, flow, report
+from quant import qmodel
 
 
 def arguments() -> argparse.Namespace:
@@ -25,6 +27,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--freq", type=float, help="clock of the machine in MHz (the board's)")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds to try, 1, 2, ...")
     parser.add_argument("--bitstream", action="store_true", help="write a .bit of the best seed")
+    parser.add_argument("--array", metavar="RxC", help="this array instead of the config's")
     parser.add_argument("--rtl", type=Path, help="folder of the rendered machine (the config's)")
     parser.add_argument("--out", type=Path, help="folder to write (build/<config>/synth/<board>)")
     return parser.parse_args()
@@ -34,6 +37,8 @@ def chosen_board(args: argparse.Namespace) -> Board:
     board = boards.load(args.board)
     if args.seeds < 1:
         raise UserError(f"--seeds {args.seeds}: at least 1")
+    if board.fpga.family not in families.SYNTHESIS:
+        raise UserError(f"--board {args.board}: no open tools; 'make project' writes a project")
     if args.bitstream and board.fpga.family not in families.PACKER:
         raise UserError(f"--bitstream: no open tool for the family {board.fpga.family}")
     if args.freq is None:
@@ -43,15 +48,32 @@ def chosen_board(args: argparse.Namespace) -> Board:
     return board.model_copy(update={"core_hz": round(args.freq * 1e6)})
 
 
+def named(board: str, array: str | None) -> str:
+    """Folder of a board, and of an array that is not the config's."""
+    return board if array is None else f"{board}-{array}"
+
+
+def rendered(config: schema.Config, array: str, folder: Path) -> Path:
+    """`folder`, with the config's artefact on another array in it."""
+    source = config.build_dir / "quant"
+    machine = spec.build(qmodel.load(source), *cycles.array(array))
+    digest = files.sha256(source / "qmodel.json", source / "qmodel.safetensors")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    render.render(machine, folder, config.name, digest)
+    return folder
+
+
 def main() -> int:
     args = arguments()
     config, board = cli.load_config(args), chosen_board(args)
+    folder = args.out or config.build_dir / "synth" / named(board.name, args.array)
     rtl = args.rtl or config.build_dir / "rtl"
+    if args.array:
+        rtl = rendered(config, args.array, folder / "rtl")
     if not (rtl / "manifest.json").is_file():
         raise UserError(f"no rendered machine in {rtl}: run 'make rtl' first")
     manifest = json.loads((rtl / "manifest.json").read_text(encoding="utf-8"))
     fit.check(manifest, board.fpga)
-    folder = args.out or config.build_dir / "synth" / board.name
     begin = time.monotonic()
 
     def tell(line: str) -> None:

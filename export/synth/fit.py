@@ -13,7 +13,13 @@ from configs.devices import Device
 
 SHALLOW = 2048  # bits; a memory below this is taken for logic
 PER_LANE = ("rom_exp2", "rom_bump")  # tables that every lane has for itself
-BYTE = {"ecp5": 9, "gowin": 9, "xilinx7": 9, "ice40": 1}  # bits of a block written by themselves
+BYTE = {
+    "ecp5": 9,
+    "gowin": 9,
+    "xilinx7": 9,
+    "ice40": 1,
+    "cyclonev": 10,
+}  # bits of a block written by themselves
 REQUANTISE = (18, 17)  # factors of a lane of the requantiser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import mean
 from typing import Any
 
 from configs.boards import Board
@@ -17,6 +18,7 @@ def build(
     routed = [seed for seed in seeds if seed["status"] == "routed"]
     best = max(routed, key=lambda seed: seed["fmax_mhz"], default=None)
     target = round(result["clock_hz"] / 1e6, 2)
+    cycles = mean([token[0] for token in manifest["cycles"]["warm"]])
     if not seeds:
         status = "synthesised"
     elif best is None:
@@ -41,6 +43,8 @@ def build(
         "seeds": seeds,
         "best_seed": best["seed"] if best else None,
         "fmax_mhz": best["fmax_mhz"] if best else None,
+        "cycles_per_token": round(cycles, 1),
+        "tokens_per_second": round(best["fmax_mhz"] * 1e6 / cycles) if best else None,
         "status": status,
     }
 
@@ -70,6 +74,12 @@ def table(report: dict[str, Any]) -> str:
         cost = (f"{seed['cpu_seconds']:.0f}", f"{seed['memory_mib']}")
         clock = f"{seed['fmax_mhz']:.1f}" if seed["status"] == "routed" else seed["status"]
         lines.append(_row(f"seed {seed['seed']}", clock, *cost))
+    if report["tokens_per_second"]:
+        lines += [
+            "",
+            f"{report['cycles_per_token']:,} cycles per token on average over the context: "
+            f"{report['tokens_per_second']:,} tokens/s at the best clock",
+        ]
     for seed in report["seeds"]:
         path = seed.get("critical_path")
         if path:

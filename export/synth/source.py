@@ -57,7 +57,8 @@ def ports(text: str) -> tuple[list[Port], list[Port]]:
     return found["input"], found["output"]
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates; a name that is missing fails."""
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
@@ -71,7 +72,7 @@ def _shift_register_top(core: str, board: Board, shared: dict[str, Any]) -> str:
     lsb = {port.name: port.lsb for port in outputs}
     valid = next(port for port in outputs if port.name == "m_axis_tvalid")
     return (
-        _environment()
+        environment()
         .get_template("synth_top.sv.j2")
         .render(
             inputs=inputs,
@@ -85,24 +86,25 @@ def _shift_register_top(core: str, board: Board, shared: dict[str, Any]) -> str:
     )
 
 
-def constraints(board: Board, clock_port: str = "clk") -> tuple[str, str] | None:
+def pins(board: Board) -> dict[str, str]:
+    """The package pin of every port of the top."""
+    named = board.pins
+    result = {"clk": named.clk, "uart_rx": named.uart_rx, "uart_tx": named.uart_tx}
+    return result | {f"leds[{index}]": pin for index, pin in enumerate(named.leds)}
+
+
+def constraints(board: Board) -> tuple[str, str] | None:
     """Name and text of the pin file for the place-and-route tool of the board's family."""
-    pins = {
-        clock_port: board.pins.clk,
-        "uart_rx": board.pins.uart_rx,
-        "uart_tx": board.pins.uart_tx,
-    }
-    pins |= {f"leds[{index}]": pin for index, pin in enumerate(board.pins.leds)}
     mhz = board.clock_hz / 1e6
     if board.fpga.family == "ecp5":
-        lines = [f'FREQUENCY PORT "{clock_port}" {mhz:g} MHZ;']
-        for port, pin in pins.items():
+        lines = [f'FREQUENCY PORT "clk" {mhz:g} MHZ;']
+        for port, pin in pins(board).items():
             lines.append(f'LOCATE COMP "{port}" SITE "{pin}";')
             lines.append(f'IOBUF PORT "{port}" IO_TYPE=LVCMOS33;')
         return "pins.lpf", "\n".join(lines) + "\n"
     if board.fpga.family == "ice40":
-        lines = [f"set_frequency {clock_port} {mhz:g}"]
-        lines += [f"set_io {port} {pin}" for port, pin in pins.items()]
+        lines = [f"set_frequency clk {mhz:g}"]
+        lines += [f"set_io {port} {pin}" for port, pin in pins(board).items()]
         return "pins.pcf", "\n".join(lines) + "\n"
     return None
 
@@ -119,7 +121,7 @@ def write(rtl: Path, board: Board, folder: Path) -> Source:
         for path in sorted((PRIMITIVES / board.fpga.family).glob("*.sv")):
             shutil.copyfile(path, stage / path.name)
         if clock.dividers:
-            text = _environment().get_template("clock_pll.sv.j2")
+            text = environment().get_template("clock_pll.sv.j2")
             rendered = text.render(
                 family=board.fpga.family,
                 dividers=clock.dividers,
@@ -132,10 +134,10 @@ def write(rtl: Path, board: Board, folder: Path) -> Source:
         top = _shift_register_top((rtl / "core.sv").read_text(encoding="utf-8"), board, shared)
         (stage / f"{TOP}.sv").write_text(top, encoding="utf-8")
         names.append(f"{TOP}.sv")
-        pins = constraints(board)
-        if pins is not None:
-            (stage / pins[0]).write_text(pins[1], encoding="utf-8")
-    return Source(folder, TOP, names, pins[0] if pins else None, clock.hz)
+        placed = constraints(board)
+        if placed is not None:
+            (stage / placed[0]).write_text(placed[1], encoding="utf-8")
+    return Source(folder, TOP, names, placed[0] if placed else None, clock.hz)
 
 
 def digest(source: Source) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from configs import boards, devices
+from configs import boards, devices, measure, schema
 from configs.boards import Board
 from configs.cli import UserError
 from configs.schema import ConfigError
-from export.synth import families, fit, netlist, pll, report, source, timing, tools
+from export.synth import benchmark, families, fit, netlist, pll, report, source, timing, tools
 from tests.export.helpers import case, rendered
 
 SMALLEST = case("2x2", "4 1 1 4 4", vocab=5, quant={"weight_bits": 4, "act_bits": 8, "kv_bits": 4})
@@ -101,7 +103,7 @@ def test_sums_are_those_of_the_netlist_on_every_device(small: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--board", "nope"), "no board 'nope'; there are: arty-a7-100t, icebreaker"),
+        (("--board", "nope"), "no board 'nope'; there are: arty-a7-100t, de10-nano, ice"),
         (("--seeds", "0"), "--seeds 0: at least 1"),
         (("--freq", "1000"), "--freq 1000: choose one from 1 to 400 MHz"),
         (("--board", "arty-a7-100t", "--bitstream"), "no open tool for the family xilinx7"),
@@ -272,6 +274,7 @@ def test_a_critical_path_is_told_in_module_names(tmp_path: Path) -> None:
 
 def outcome(board: Board, seeds: list[dict]) -> dict:
     manifest = {"config": "c", "source": "s", "array": {"rows": 2, "cols": 2}}
+    manifest |= {"cycles": {"warm": [[90], [110]]}}
     use = {"luts": 1, "flip_flops": 1, "multipliers": 1, "blocks": 1}
     made = {"use": use, "cpu_seconds": 1, "memory_mib": 1}
     result = {"clock_hz": board.core_hz, "netlist": made, "seeds": seeds}
@@ -285,6 +288,7 @@ def test_the_best_seed_counts_and_all_are_told() -> None:
     lost = {"seed": 3, "status": "unroutable", "why": "ERROR: no way"} | cost
     found = outcome(board, [slow, fast, lost])
     assert (found["status"], found["best_seed"], found["fmax_mhz"]) == ("met", 2, 110.0)
+    assert found["tokens_per_second"] == 1_100_000
     text = report.table(found)
     assert "90.0" in text
     assert "110.0" in text
@@ -297,3 +301,59 @@ def test_the_best_seed_counts_and_all_are_told() -> None:
 def test_every_family_has_its_script() -> None:
     for family in families.SYNTHESIS:
         assert "netlist.json" in families.synthesis(family, "top", ["a.sv"])
+
+
+# -- projects for the vendors' tools, the benchmark
+
+
+def run_project(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "export.synth.project", *words]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.fixture
+def config(small: Path) -> Iterator[Path]:
+    """A config file whose rendered machine is the smallest; its build folder goes afterwards."""
+    path = small.parent / "synth-config.toml"
+    path.write_text("[model]\nd_model = 4\n")
+    build = schema.BUILD_DIR / "synth-config"
+    shutil.copytree(small, build / "rtl", dirs_exist_ok=True)
+    yield path
+    shutil.rmtree(build)
+
+
+def test_projects_name_every_file_and_pin(config: Path) -> None:
+    for board, script in (("arty-a7-100t", "vivado.tcl"), ("de10-nano", "quartus.tcl")):
+        result = run_project("--config", str(config), "--board", board)
+        assert result.returncode == 0, result.stderr
+        folder = schema.BUILD_DIR / "synth-config" / "project" / board
+        text = (folder / script).read_text()
+        assert "{{" not in text
+        assert "do not run it" in text
+        assert all(path.name in text for path in folder.glob("*.sv"))
+        both = text + (folder / "pins.xdc").read_text() if board == "arty-a7-100t" else text
+        assert all(pin in both for pin in source.pins(boards.load(board)).values())
+        assert text.count("{") == text.count("}")
+        assert text.count("[") == text.count("]")
+    assert "DSP48E1" in (schema.BUILD_DIR / "synth-config/project/arty-a7-100t/mul.sv").read_text()
+    result = run_project("--config", str(config), "--board", "ulx3s-85f")
+    assert result.returncode == 2
+    assert "--board ulx3s-85f: 'make synth' serves it" in result.stderr
+    result = run_synth("--board", "de10-nano")
+    assert "--board de10-nano: no open tools; 'make project' writes a project" in result.stderr
+
+
+def test_the_section_tells_every_seed() -> None:
+    board, cost = boards.load("ulx3s-85f"), {"cpu_seconds": 7, "memory_mib": 90}
+    path = {"delay": 9.0, "routing": 5.0, "start": "core / a: x", "end": "core / b: y"}
+    seeds = [
+        {"seed": 1, "status": "routed", "fmax_mhz": 90.0, "critical_path": path} | cost,
+        {"seed": 2, "status": "unroutable", "why": "no way"} | cost,
+    ]
+    about = {"command": "c", "seed": 1, "versions": {"yosys": "1"}}
+    about |= {"host": measure.host() | {"load_before": 0.0, "load_after": 0.0}}
+    text = benchmark.markdown([outcome(board, seeds), outcome(board, [])], about)
+    assert "90.0, unroutable" in text
+    assert "resources only" in text
+    assert "from `core / a: x` to `core / b: y`" in text
+    assert "900,000" in text
