@@ -193,8 +193,11 @@ class QuantConfig(Section):
 class HardwareConfig(Section):
     """The systolic array: `rows` split the reduction, `cols` the outputs."""
 
+    LATER = ("streams",)
+
     rows: int = Field(8, ge=2, le=64)
     cols: int = Field(16, ge=2, le=64)
+    streams: int = Field(1, ge=1, le=8, description="independent sequences that share the array")
 
     @model_validator(mode="after")
     def _shape(self) -> HardwareConfig:

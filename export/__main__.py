@@ -14,7 +14,7 @@ def main() -> None:
     source = config.build_dir / "quant"
     qm = qmodel.load(source)
     hardware = config.hardware
-    machine = spec.build(qm, hardware.rows, hardware.cols)
+    machine = spec.build(qm, hardware.rows, hardware.cols, hardware.streams)
     digest = files.sha256(source / "qmodel.json", source / "qmodel.safetensors")
     out = config.build_dir / "rtl"
     render.render(machine, out, config.name, digest)

@@ -15,6 +15,7 @@ from quant.qmodel import QuantModel
 
 MIN_ACC_W = 24  # what requant_lane needs at least
 SERIAL_PASSES = 4  # cycles that the squares or the rotation of a tile may take
+STREAMS_MAX = 8
 SOFTMAX_SLOTS = 8  # heads in flight at most: the scores of the next run during a softmax
 
 # Scoreboard slots; heads follow from FIRST_HEAD_SLOT on.
@@ -49,9 +50,10 @@ class Geometry:
     context: int
     vocab: int
     rotary: bool
+    streams: int = 1
 
     @classmethod
-    def of(cls, qm: QuantModel, rows: int, cols: int) -> Geometry:
+    def of(cls, qm: QuantModel, rows: int, cols: int, streams: int = 1) -> Geometry:
         if rows < 2 or cols < 2 or (rows % cols and cols % rows):
             raise UserError(
                 f"array of {rows} rows x {cols} cols: both at least 2, one a multiple of the other"
@@ -61,6 +63,8 @@ class Geometry:
                 f"array of {rows} rows x {cols} cols: rotary positions rotate pairs of channels, "
                 "choose even numbers"
             )
+        if not 1 <= streams <= STREAMS_MAX:
+            raise UserError(f"{streams} streams: choose 1 to {STREAMS_MAX}")
         c = qm.config
         return cls(
             rows=rows,
@@ -72,7 +76,14 @@ class Geometry:
             context=c["context"],
             vocab=qm.vocab_size,
             rotary=c["positions"] == "rotary",
+            streams=streams,
         )
+
+    # ---- contexts: tokens in flight, as many as streams, each with a place of its own
+    @property
+    def ctx_w(self) -> int:
+        """Bits of the number of a context or stream."""
+        return width(self.streams)
 
     # ---- waves, tiles, words
     def waves(self, n: int) -> int:
@@ -157,6 +168,17 @@ class Geometry:
         return self.rope_passes + 5 if self.rotary else 0
 
     @property
+    def value_waves(self) -> int:
+        """Waves of a tile in the value step: the last keys are still being written. With several
+        contexts a foreign tile may follow it, which must not meet a rotated query on its way."""
+        rope = self.rope_passes if self.rotary else 1
+        waves = max(self.key_waves, rope)
+        if self.streams > 1:
+            keys = self.tiles(self.padded_channels) * waves
+            waves = max(waves, ceil_div(self.rope_latency - keys, self.tiles(self.d_model)))
+        return waves
+
+    @property
     def rope_period(self) -> int:
         """Tiles after which the lanes' places in their heads repeat."""
         return math.lcm(self.head_stride, self.cols) // self.cols
@@ -181,7 +203,7 @@ class Geometry:
             result[name] = place
             place += self.words(size)
         # steps padded to more waves than their vector has read on into the following words
-        result["end"] = place + self.words(self.key_waves * self.rows)
+        result["end"] = place + self.words(self.value_waves * self.rows)
         return result
 
     @property
@@ -230,6 +252,7 @@ class Geometry:
 
     @property
     def kv_depth(self) -> int:
+        """Words of one stream."""
         return self.n_layers * (self.k_words + self.v_words)
 
     # ---- counters
@@ -237,7 +260,7 @@ class Geometry:
     def count_w(self) -> int:
         """Wave counter of a tile."""
         longest = max(self.d_model, self.d_ff, self.head_stride, self.context)
-        return width(max(self.waves(longest), self.key_waves))
+        return width(max(self.waves(longest), self.key_waves, self.value_waves))
 
     @property
     def tile_w(self) -> int:
@@ -248,7 +271,7 @@ class Geometry:
     def len_w(self) -> int:
         """Element counts of the scoreboard, with room for the padding of a wave and a tile."""
         longest = max(self.d_model, self.d_ff, self.padded_channels, self.context)
-        return (longest + self.rows + self.cols + self.key_waves * self.rows).bit_length()
+        return (longest + self.rows + self.cols + self.value_waves * self.rows).bit_length()
 
     @property
     def op_word_w(self) -> int:

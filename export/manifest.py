@@ -9,7 +9,7 @@ from __future__ import annotations
 from export import counters, timing
 from export.spec import Spec
 
-VERSION = 2
+VERSION = 3
 
 
 def trace_steps(spec: Spec) -> list[dict]:
@@ -20,6 +20,13 @@ def trace_steps(spec: Spec) -> list[dict]:
         entry |= {"bits": step.bits, "head": step.head_index}
         result.append(entry)
     return result
+
+
+def predictions(spec: Spec) -> dict | None:
+    """Cycles of every token; with several streams they depend on the others."""
+    if spec.geometry.streams > 1:
+        return None
+    return timing.predictions(timing.Machine.of(spec.qm, spec.geometry, spec.builder.steps))
 
 
 def build(spec: Spec, config: str, source: str) -> dict:
@@ -39,7 +46,7 @@ def build(spec: Spec, config: str, source: str) -> dict:
             "prompt": [g.macs(position, sampled=False) for position in range(g.context)],
         },
         "counters": {"names": list(counters.NAMES), "width": counters.WIDTH},
-        "cycles": timing.predictions(timing.Machine.of(qm, g, spec.builder.steps)),
+        "cycles": predictions(spec),
         "parameters": spec.params,
         "trace": {
             "signals": [[name, bits] for name, bits in spec.traces],

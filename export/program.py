@@ -25,6 +25,7 @@ DEST = {
     "value": 4,
     "score": 5,
     "logit": 6,
+    "none": 7,
 }
 ROUND_BIAS = 8
 
@@ -51,6 +52,13 @@ class Step:
     outer_stride: int = 0
     sample_only: int = 0
     last: int = 0
+    # issue, with several streams: what the scheduler must know of this step and of the next one
+    score: int = 0
+    sticky: int = 0  # the next step needs nothing more, and follows at once
+    next_slot: int = 0
+    next_gate: int = 0
+    next_layer: int = 0
+    next_sample: int = 0
     # finish
     param: int = 0
     per_tile: int = 1
@@ -80,6 +88,7 @@ ISSUE_FIELDS = (
     "slot clear gate prob word sub inner inner_pos outer outer_pos kv addr inner_stride "
     "outer_stride sample_only last"
 ).split()
+SCHEDULE_FIELDS = "score sticky next_slot next_gate next_layer next_sample".split()
 FINISH_FIELDS = (
     "param per_tile scalar head exponent bits act dest lanes dst_word dst_group dst_kv dst_slot "
     "amount final"
@@ -247,7 +256,7 @@ class Builder:
             f"{prefix}.v",
             layer.v,
             None,
-            max(g.key_waves, rope),  # the last keys are still being written
+            g.value_waves,
             clear=geo.SLOT_V,
             dest=DEST["value"],
             dst_kv=g.v_base(index),
@@ -307,11 +316,41 @@ class Builder:
             last=1,
         )
 
+    def embedding(self) -> None:
+        """With several streams: empty waves, whose tiles keep a place for the embedding's."""
+        g = self.g
+        step = Step(
+            stage="embed",
+            slot=geo.SLOT_NONE,
+            clear=geo.SLOT_X,
+            word=0,
+            inner=g.norm_passes - 1,
+            outer=g.tiles(g.d_model) - 1,
+            inner_stride=0,
+            per_tile=0,
+            dest=DEST["none"],
+        )
+        self.steps.append(step)
+
+    def schedule(self) -> None:
+        """What the scheduler must know: see scheduler.sv."""
+        for step, after in zip(self.steps, self.steps[1:], strict=False):
+            step.next_slot, step.next_gate = after.slot, after.gate
+            step.next_layer = int(after.dest == DEST["query"])
+            step.next_sample = after.sample_only
+            needed = {after.slot, after.gate} - {geo.SLOT_NONE}
+            step.sticky = int(needed <= {step.slot, step.gate})
+        for step in self.steps:
+            step.score = int(step.dest == DEST["score"])
+
 
 def build(qm: QuantModel, g: Geometry) -> Builder:
     """The whole program of `qm` on the machine `g`."""
     builder = Builder(qm, g)
+    if g.streams > 1:
+        builder.embedding()
     for index in range(g.n_layers):
         builder.block(index)
     builder.head()
+    builder.schedule()
     return builder

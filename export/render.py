@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 HDL = ROOT / "hdl"
 TEMPLATES = Path(__file__).parent / "templates"
 AROUND = ("board", "soc")  # folders of what connects a core, which other tops need
+LAST_PARTS = ("roms", "trace")
 
 
 class Params:
@@ -24,6 +25,11 @@ class Params:
 
     def __init__(self, values: dict[str, int]) -> None:
         self.__dict__.update(values)
+
+
+def packed_range(bits: int) -> str:
+    """The range of a port, none for a single bit."""
+    return "" if bits == 1 else f"[{bits - 1}:0] "
 
 
 def static_modules() -> list[Path]:
@@ -53,6 +59,10 @@ def render(spec: Spec, path: Path, config: str, source: str) -> None:
     finish_w = sum(field.width for field in spec.finish_fields)
     weight_addr_w = next(rom for rom in spec.roms if rom.name == "rom_weights_0").addr_width
     counters_w = len(counters.NAMES) * counters.WIDTH
+    kind = "single" if spec.params["Streams"] == 1 else "streams"
+    packed = {n: packed_range(n * spec.params["Streams"]) for n in (1, 16, 32)}
+    streams = range(spec.params["Streams"])
+    suffixes = [f"_{number}" if len(streams) > 1 else "" for number in streams]
     designs: dict[str, dict[str, Any]] = {
         "array": {"weight_addr_w": weight_addr_w, "lanes": spec.geometry.row_lanes()},
         "core": {
@@ -64,8 +74,12 @@ def render(spec: Spec, path: Path, config: str, source: str) -> None:
             "finish_fields": spec.finish_fields,
             "instances": spec.instances,
             "absent": spec.absent,
+            "traces": spec.traces,
+            "packed": packed,
+            "context_files": spec.context_files,
+            "parts": ["wires", kind, "array", "vector", "embed", "units", "sampler", *LAST_PARTS],
         },
-        "core_tb": {"traces": spec.traces, "counters_w": counters_w},
+        "core_tb": {"traces": spec.traces, "counters_w": counters_w, "suffixes": suffixes},
     }
     with files.staged_dir(path) as stage:
         names = []

@@ -22,6 +22,16 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class ContextFile:
+    """What is kept for each context: written when a token begins, read by one stage."""
+
+    name: str
+    width: int
+    written: str  # expression of signals
+    reader: str  # signal: the context that is asked for
+
+
+@dataclass(frozen=True)
 class Spec:
     """One rendered machine."""
 
@@ -35,6 +45,7 @@ class Spec:
     issue_fields: list[Field]
     finish_fields: list[Field]
     traces: list[tuple[str, int]]
+    context_files: list[ContextFile]  # with several streams
 
 
 def lane_instances(rom: Rom, signal: str, cols: int) -> list[Instance]:
@@ -61,40 +72,67 @@ def softmax_latency(cols: int) -> int:
     return (width(cols) + 1) // 2 + 6
 
 
+def context_files(p: dict[str, int]) -> list[ContextFile]:
+    """A file for each stage that needs something of the context of a tile."""
+    counts = p["CtxW"] + p["CountW"] + p["TileW"]
+    written = {
+        "load": (counts, "{start_stream, start_pos_waves, start_pos_tiles}", "load_ctx"),
+        "embed": (p["TokenW"] + p["PosW"], "{start_token, start_pos}", "embed_ctx"),
+        "rope": (p["PosW"], "start_pos", "early_ctx"),
+        "score": (p["ColW"], "start_pos_col", "early_ctx"),
+        "kv": (
+            counts + p["RowW"] + p["ColW"],
+            "{start_stream, start_pos_waves, start_pos_row, start_pos_tiles, start_pos_col}",
+            "early_kv_ctx",
+        ),
+    }
+    return [ContextFile(name, *entry) for name, entry in written.items()]
+
+
 def traces(p: dict[str, int]) -> list[tuple[str, int]]:
     """Trace signals of the core and their widths."""
     cols = p["Cols"]
     return [
         ("start", 1),
+        ("start_ctx", p["CtxW"]),
+        ("start_stream", p["CtxW"]),
         ("start_token", p["TokenW"]),
         ("start_pos", p["PosW"]),
         ("start_sampled", 1),
         ("embed_valid", 1),
+        ("embed_ctx", p["CtxW"]),
         ("embed_tile", p["XTileW"]),
         ("embed_data", cols * 16),
         ("valid", 1),
+        ("ctx", p["CtxW"]),
         ("step", p["StepW"]),
         ("tile", p["TileW"]),
         ("data", cols * 16),
         ("qkv_valid", 1),
+        ("qkv_ctx", p["CtxW"]),
         ("qkv_step", p["StepW"]),
         ("qkv_tile", p["TileW"]),
         ("qkv_data", cols * 16),
         ("prob_valid", 1),
+        ("prob_ctx", p["CtxW"]),
         ("prob_slot", p["HeadW"]),
         ("prob_tile", p["ScoreTileW"]),
         ("prob_data", cols * p["ProbW"]),
         ("recip_valid", 1),
+        ("recip_ctx", p["CtxW"]),
         ("recip_slot", p["HeadW"]),
-        ("recip_mant", p["Heads"] * 16),
-        ("recip_exp", p["Heads"] * 6),
+        ("recip_mant", 16),
+        ("recip_exp", 6),
         ("norm_valid", 1),
+        ("norm_ctx", p["CtxW"]),
         ("norm_mant", 16),
         ("norm_exp", 6),
         ("noise_valid", 1),
+        ("noise_ctx", p["CtxW"]),
         ("noise_tile", p["LogitTileW"]),
         ("noise_data", cols * p["NoiseW"]),
         ("token_valid", 1),
+        ("token_ctx", p["CtxW"]),
         ("token", p["TokenW"]),
         ("busy", 1),
         ("cause", 3),
@@ -126,7 +164,8 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
     quant = qm.quant
     shifts, biases = memory.parameters(builder, g)
     bump = qm.tables["bump"]
-    weight_addr_w, kv_addr_w = width(builder.weight_words), width(g.kv_depth)
+    weight_addr_w, kv_addr_w = width(builder.weight_words), width(g.streams * g.kv_depth)
+    several = g.streams > 1
     x_tiles, score_tiles, logit_tiles = g.tiles(g.d_model), g.tiles(g.context), g.tiles(g.vocab)
     residual_w = qm.residual_bits
     square_sum = g.d_model * (2 ** (residual_w - 1) - 1) ** 2 + qm.eps_int
@@ -152,13 +191,18 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "StepW": width(len(builder.steps) + 1),
         "TileW": g.tile_w,
         "CountW": g.count_w,
+        "Streams": g.streams,
+        "CtxW": g.ctx_w,
+        "LayerW": width(g.n_layers + 1),
         "OpWordW": g.op_word_w,
-        "OpWords": g.operand_words["end"],
-        "ProbWords": g.prob_words,
+        "OpAddrW": g.op_word_w + several * g.ctx_w,
+        "OpWords": g.streams << g.op_word_w if several else g.operand_words["end"],
+        "ProbWords": g.streams << g.op_word_w if several else g.prob_words,
         "ProbWordsW": g.prob_words_w,
         "AddrW": max(weight_addr_w, kv_addr_w),
         "KvAddrW": kv_addr_w,
-        "KvDepth": g.kv_depth,
+        "KvWords": g.kv_depth,
+        "KvDepth": g.streams * g.kv_depth,
         "KStride": g.k_stride,
         "VStride": g.v_stride,
         "ParamW": width(len(shifts)),
@@ -172,6 +216,9 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "LenW": g.len_w,
         "Heads": g.slots,
         "HeadW": g.head_w,
+        "Ring": int(several),
+        "SoftSlots": 1 if several else g.slots,
+        "SoftSlotW": g.head_w + several * g.ctx_w,
         "TokenW": width(g.vocab),
         "PosW": width(g.context),
         "Vocab": g.vocab,
@@ -183,6 +230,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "HasPos": int(not g.rotary),
         "NormPasses": g.norm_passes,
         "NormWait": g.norm_wait,
+        "NormLatency": g.norm_latency(g.norm_passes),
         "NormSumW": max(square_sum.bit_length(), 2 * residual_w - 1 + width(g.cols)),
         "Eps": qm.eps_int,
         "Bump": int(bump is not None),
@@ -205,6 +253,8 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
             quant["prob_bits"] + width(g.cols),
         ),
         "RecipWait": max(0, recip_wait),
+        "EmbedDelay": 8 + int(bump is not None),
+        "SamplerLatency": (width(g.cols) + 1) // 2 + 2,
         "LogitTiles": logit_tiles,
         "LogitTileW": width(logit_tiles),
         "NoiseW": 20,
@@ -212,16 +262,17 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
     }
 
 
-def build(qm: QuantModel, rows: int, cols: int) -> Spec:
-    """Derive the whole machine for `qm` on an array of rows x cols; raises UserError."""
+def build(qm: QuantModel, rows: int, cols: int, streams: int = 1) -> Spec:
+    """The whole machine for `qm` and `streams` on an array of rows x cols; raises UserError."""
     validate.check(qm)
-    g = Geometry.of(qm, rows, cols)
+    g = Geometry.of(qm, rows, cols, streams)
     builder = program.build(qm, g)
     p = parameters(qm, g, builder)
     widths = memory.field_widths(g, p["AddrW"], p["ParamW"], p["SlotW"])
     steps = builder.steps
+    issue_names = program.ISSUE_FIELDS + program.SCHEDULE_FIELDS * (streams > 1)
     issue, issue_fields = memory.program_rom(
-        "rom_issue", "program of the sequencer", program.ISSUE_FIELDS, steps, widths
+        "rom_issue", "program of the sequencer", issue_names, steps, widths
     )
     finish, finish_fields = memory.program_rom(
         "rom_finish", "program of the vector unit", program.FINISH_FIELDS, steps, widths
@@ -268,4 +319,16 @@ def build(qm: QuantModel, rows: int, cols: int) -> Spec:
         instances.append(single(pos, "pos_addr", "pos_data"))
         absent += ["cos_data", "sin_data"]
     roms += memory.weight_roms(builder, g, p["WeightW"])
-    return Spec(qm, g, builder, p, roms, instances, absent, issue_fields, finish_fields, traces(p))
+    return Spec(
+        qm,
+        g,
+        builder,
+        p,
+        roms,
+        instances,
+        absent,
+        issue_fields,
+        finish_fields,
+        traces(p),
+        context_files(p),
+    )

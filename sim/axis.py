@@ -32,12 +32,18 @@ def number(signal: Any, name: str) -> int:
 
 
 class Source:
-    """Sends beats on `<prefix>_tvalid/tready/tdata/tlast` of `dut`."""
+    """Sends beats on `<prefix>_tvalid/tready/tdata/tlast<suffix>` of `dut`."""
 
-    def __init__(self, dut: Any, prefix: str, clock: Any, on_beat: Callable[[], None]) -> None:
+    def __init__(
+        self, dut: Any, prefix: str, clock: Any, on_beat: Callable[[], None], suffix: str = ""
+    ) -> None:
         self.clock, self.on_beat = clock, on_beat
-        self.valid, self.ready = getattr(dut, f"{prefix}_tvalid"), getattr(dut, f"{prefix}_tready")
-        self.data, self.last = getattr(dut, f"{prefix}_tdata"), getattr(dut, f"{prefix}_tlast")
+
+        def signal(name: str) -> Any:
+            return getattr(dut, f"{prefix}_{name}{suffix}")
+
+        self.valid, self.ready = signal("tvalid"), signal("tready")
+        self.data, self.last = signal("tdata"), signal("tlast")
         self.quiet()
 
     def quiet(self) -> None:
@@ -66,13 +72,19 @@ class Source:
 
 
 class Sink:
-    """Collects beats from `<prefix>_tvalid/tready/tdata/tlast/tuser` of `dut`."""
+    """Collects beats from `<prefix>_tvalid/tready/tdata/tlast/tuser<suffix>` of `dut`."""
 
-    def __init__(self, dut: Any, prefix: str, clock: Any, on_beat: Callable[[Beat], None]) -> None:
+    def __init__(
+        self, dut: Any, prefix: str, clock: Any, on_beat: Callable[[Beat], None], suffix: str = ""
+    ) -> None:
         self.clock, self.on_beat = clock, on_beat
-        self.valid, self.ready = getattr(dut, f"{prefix}_tvalid"), getattr(dut, f"{prefix}_tready")
-        self.data, self.last = getattr(dut, f"{prefix}_tdata"), getattr(dut, f"{prefix}_tlast")
-        self.user = getattr(dut, f"{prefix}_tuser")
+
+        def signal(name: str) -> Any:
+            return getattr(dut, f"{prefix}_{name}{suffix}")
+
+        self.valid, self.ready = signal("tvalid"), signal("tready")
+        self.data, self.last = signal("tdata"), signal("tlast")
+        self.user = signal("tuser")
         self.ready.value = 1
 
     async def collect(self) -> None:

@@ -142,7 +142,7 @@ def _compared(report: dict) -> dict:
 def cycles_by_position(trace: Path) -> dict[str, int]:
     """Cycles from each token's start to the next one's, by its position: those of one request."""
     rows = [line.split() for line in trace.read_text().splitlines() if line.startswith("S ")]
-    starts = [(int(row[1]), int(row[2])) for row in rows]  # cycle, position
+    starts = [(int(row[1]), int(row[4])) for row in rows]  # cycle, position
     return {str(position): end - start for (start, position), (end, _) in pairwise(starts)}
 
 

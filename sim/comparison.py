@@ -38,6 +38,7 @@ class Comparison:
     def __init__(self, model: GoldenModel, manifest: dict) -> None:
         self.layout, self.formats = Layout(manifest), model.qm.formats
         self.line = 0  # of the trace, read so far
+        self.streams_of: list[int] = []  # stream of each request, where there are several
         self.mismatches: list[Mismatch] = []
         self.mismatch_count = 0
         self.elements: Counter[str] = Counter()  # compared, by stage
@@ -189,7 +190,19 @@ class Comparison:
         form = str(self.formats.get(stage, "")) if isinstance(expected, int) else ""
         when = self.line if line is None else line
         self.mismatches.append(
-            Mismatch(number, position, stage, *place, expected, actual, form, cycle, when, elements)
+            Mismatch(
+                number,
+                position,
+                stage,
+                *place,
+                expected,
+                actual,
+                form,
+                cycle,
+                when,
+                elements,
+                self.streams_of[number] if self.streams_of else None,
+            )
         )
 
     @property

@@ -28,7 +28,7 @@ from sim.mismatch import Mismatch
 from sim.requests import GoldenRun, Request, status_text
 
 WRITER = Path(__file__).parent / "trace_writer.sv"
-MANIFEST_VERSION = 2
+MANIFEST_VERSION = 3
 POLL_SECONDS = 0.05
 DRAIN_CYCLES = 200
 ANSWERS, STOP_FILE, TRACE = "answers.json", "stop", "trace.txt"
@@ -49,7 +49,13 @@ class Machine:
     @property
     def watchdog(self) -> int:
         """Cycles in which something must happen: ten times the work of the longest token."""
-        return 10 * max(self.manifest["macs"]["sampled"]) // self.multipliers + 5000
+        work = max(self.manifest["macs"]["sampled"]) // self.multipliers
+        return self.streams * (10 * work + 5000)
+
+    @property
+    def streams(self) -> int:
+        """Independent sequences that the machine serves at a time."""
+        return int(self.manifest["parameters"]["Streams"])
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,11 @@ def simulate(
     seed: int | None = None,
     on_token: Callable[[int], None] | None = None,
 ) -> Outcome:
-    """Run `requests` one after the other in one simulation, in the folder `out`, and compare.
+    """Run `requests` in one simulation, in the folder `out`, and compare.
+
+    Those of one stream run one after the other, the streams beside each other. A request with a
+    reset waits for all before it; then each stream begins the one that it has with a reset, and the
+    first whose moment has come ends all of them.
 
     The design is compiled in `build` (default: `out`), which simulations may share.
     `on_token` hears the number of tokens that have been compared. Raises UserError when the
@@ -173,8 +183,9 @@ def _simulate(
     if on_token:
         on_token(checker.tokens)
     seconds = time.time() - data["started"]
+    entries = [entry for entry in data["answers"] if entry is not None]
     answers = [_answer(entry) for entry in data["answers"]]
-    problems = [data["problem"], *(entry["problem"] for entry in data["answers"]), problem]
+    problems = [data["problem"], *(entry["problem"] for entry in entries), problem]
     counted = counters.read(machine.manifest, data["counters"])
     if not (stopped or any(problems) or checker.mismatch_count):
         problems += counters.problems(machine.manifest, checker, counted)
@@ -206,6 +217,7 @@ def _prepare(machine: Machine, requests: Sequence[Request], where: Path) -> None
     job = {
         "watchdog": machine.watchdog,
         "drain": DRAIN_CYCLES,
+        "streams": machine.streams,
         "requests": [request.job() for request in requests],
     }
     files.write_json(where / "job.json", job)
@@ -257,8 +269,10 @@ def _follow(
         time.sleep(POLL_SECONDS)
 
 
-def _answer(entry: dict) -> Answer:
-    """Beats [data, last, user] to tokens and status."""
+def _answer(entry: dict | None) -> Answer:
+    """Beats [data, last, user] to tokens and status; nothing for a request that was not begun."""
+    if entry is None:
+        return Answer([], None, False)
     beats = entry["beats"]
     closing = [data for data, last, user in beats if last or user]
     tokens = [data for data, last, user in beats if not (last or user)]
@@ -292,6 +306,7 @@ def _compare_answers(checker: Checker, answers: Sequence[Answer]) -> list[Mismat
                 format="",
                 cycle=None,
                 line=checker.line + 1,
+                stream=run.request.stream if checker.streams_of else None,
             )
         )
     return result

@@ -136,7 +136,7 @@ class Layout:
         for number, step in enumerate(self.steps):
             if step["head"] is not None:
                 self._scores(builder, number, step, position + 1)
-            elif step["stage"] != "logits" or sampled:
+            elif step["elements"] and (step["stage"] != "logits" or sampled):
                 self._vector(builder, number, step)
             if step["norm"]:
                 self._scalar(builder, "N", 1 + number, step["norm"], None, 0)

@@ -31,6 +31,7 @@ class Mismatch:
     cycle: int | None
     line: int
     elements: int = 1
+    stream: int | None = None  # where there are several
 
     @property
     def layer(self) -> int | None:
@@ -43,7 +44,8 @@ class Mismatch:
     def __str__(self) -> str:
         match = LAYER.match(self.stage)
         stage = f"layer {match.group(1)} {match.group(2)}" if match else self.stage
-        where = [f"request {self.request} position {self.position}", stage]
+        token = f"request {self.request} position {self.position}"
+        where = [token if self.stream is None else f"stream {self.stream} {token}", stage]
         if self.step is not None:
             where.append(f"step {self.step}")
         if self.tile is not None:

@@ -49,6 +49,7 @@ class Request:
     stall: float = 0.0  # fraction of cycles in which tready is low
     hold: int = 0  # cycles for which the first answer is not taken
     reset: Reset | None = None
+    stream: int = 0  # on which it is made; those of one stream follow each other
 
     def job(self) -> dict:
         """Plain data for the bench."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import Event, FallingEdge, Timer, with_timeout
+from cocotb.triggers import Event, FallingEdge, First, Timer, with_timeout
 
 from sim.axis import Beat, ProtocolError, Sink, Source
 
@@ -29,17 +29,22 @@ class Stopped(Exception):
     """The comparing process has seen enough."""
 
 
-class Bench:
-    """The design with its clock, streams and settings."""
+class Stream:
+    """One pair of streams with its settings; `suffix` is in its signals' names."""
 
-    def __init__(self, dut: Any, watchdog: int) -> None:
-        self.dut, self.watchdog = dut, watchdog
+    def __init__(self, dut: Any, suffix: str, watchdog: int) -> None:
+        self.dut, self.suffix, self.watchdog = dut, suffix, watchdog
         self.progress, self.inputs = Event(), 0
         self.beats: list[Beat] = []
         self.broken: str | None = None  # rule of the stream
         self.rng = random.Random(cocotb.RANDOM_SEED)
-        self.source = Source(dut, "s_axis", dut.clk_i, self.took)
-        self.sink = Sink(dut, "m_axis", dut.clk_i, self.gave)
+        self.source = Source(dut, "s_axis", dut.clk_i, self.took, suffix)
+        self.sink = Sink(dut, "m_axis", dut.clk_i, self.gave, suffix)
+        for name in ("max_tokens", "stop_token", "stop_enable", "temperature", "seed"):
+            self.setting(name, 0)
+
+    def setting(self, name: str, value: int) -> None:
+        getattr(self.dut, f"{name}{self.suffix}_i").value = value
 
     def took(self) -> None:
         self.inputs += 1
@@ -56,33 +61,15 @@ class Bench:
             self.broken = str(error)
             self.progress.set()
 
-    async def start(self) -> None:
-        for name in ("max_tokens_i", "stop_token_i", "stop_enable_i", "temperature_i", "seed_i"):
-            getattr(self.dut, name).value = 0
-        self.dut.counters_clear_i.value = 0
-        self.dut.rst_i.value = 1
-        Clock(self.dut.clk_i, PERIOD_NS, "ns", impl="gpi").start(start_high=False)
-        await self.reset()
-
-    async def reset(self) -> None:
-        await FallingEdge(self.dut.clk_i)
-        self.dut.rst_i.value = 1
-        for _ in range(RESET_CYCLES):
-            await FallingEdge(self.dut.clk_i)
-        self.dut.rst_i.value = 0
-        for name in ("m_axis_tvalid", "busy_o"):
-            if str(getattr(self.dut, name).value) != "0":
-                raise ProtocolError(f"{name} is not 0 after reset")
-
     async def run(self, request: dict) -> dict:
         """One request: its beats, and whether it ended by its closing beat."""
         self.beats, self.inputs = [], 0
         self.sink.ready.value = 1
-        self.dut.max_tokens_i.value = request["max_tokens"]
-        self.dut.stop_token_i.value = request["stop"] or 0
-        self.dut.stop_enable_i.value = int(request["stop"] is not None)
-        self.dut.temperature_i.value = request["temperature"]
-        self.dut.seed_i.value = request["seed"]
+        self.setting("max_tokens", request["max_tokens"])
+        self.setting("stop_token", request["stop"] or 0)
+        self.setting("stop_enable", int(request["stop"] is not None))
+        self.setting("temperature", request["temperature"])
+        self.setting("seed", request["seed"])
         tasks = [cocotb.start_soon(self.collect())]
         if request["stall"]:
             tasks.append(cocotb.start_soon(self.sink.wobble(request["stall"], self.rng)))
@@ -92,8 +79,8 @@ class Bench:
         tasks.append(cocotb.start_soon(sending))
         try:
             if request["reset"]:
-                await self.until_reset(request["reset"])
-                return {"beats": self.beats, "problem": None, "reset": True}
+                await self.until_moment(request["reset"])
+                return {}
             problem = await self.until_closed(request["hold"])
             return {"beats": self.beats, "problem": problem, "reset": False}
         finally:
@@ -120,34 +107,103 @@ class Bench:
         await FallingEdge(self.dut.clk_i)
         return None
 
-    async def until_reset(self, reset: dict) -> None:
+    async def until_moment(self, reset: dict) -> None:
+        """Wait until the reset is to come."""
         while self.inputs < reset["inputs"] or len(self.beats) < reset["outputs"]:
             self.progress.clear()
             await with_timeout(self.progress.wait(), self.watchdog * PERIOD_NS, "ns")
         if reset["cycles"]:
             await Timer(reset["cycles"] * PERIOD_NS, "ns")
+
+
+class Bench:
+    """The design with its clock and all streams; `answers` has a place for every request."""
+
+    def __init__(self, dut: Any, job: dict, answers: list[dict | None]) -> None:
+        self.dut, self.requests, self.answers = dut, job["requests"], answers
+        suffixes = [f"_{n}" if job["streams"] > 1 else "" for n in range(job["streams"])]
+        self.streams = [Stream(dut, suffix, job["watchdog"]) for suffix in suffixes]
+
+    async def start(self) -> None:
+        self.dut.counters_clear_i.value = 0
+        self.dut.rst_i.value = 1
+        Clock(self.dut.clk_i, PERIOD_NS, "ns", impl="gpi").start(start_high=False)
+        await self.reset()
+
+    async def reset(self) -> None:
         await FallingEdge(self.dut.clk_i)
-        self.source.quiet()
+        for stream in self.streams:
+            stream.source.quiet()
+        self.dut.rst_i.value = 1
+        for _ in range(RESET_CYCLES):
+            await FallingEdge(self.dut.clk_i)
+        self.dut.rst_i.value = 0
+        for stream in self.streams:
+            for name in (f"m_axis_tvalid{stream.suffix}", f"busy{stream.suffix}_o"):
+                if str(getattr(self.dut, name).value) != "0":
+                    raise ProtocolError(f"{name} is not 0 after reset")
+
+    async def play(self) -> None:
+        """All requests, in rounds: each ends with a reset, or with the last request."""
+        queues: list[list[int]] = [[] for _ in self.streams]
+        for number, request in enumerate(self.requests):
+            queues[request["stream"]].append(number)
+        while any(queues):
+            runs: list[list[int]] = [[] for _ in self.streams]
+            for run, queue in zip(runs, queues, strict=True):
+                while queue and not self.requests[queue[0]]["reset"]:
+                    run.append(queue.pop(0))
+            pairs = zip(self.streams, runs, strict=True)
+            tasks = [cocotb.start_soon(self.run(*pair)) for pair in pairs]
+            if not all([await task for task in tasks]):
+                return
+            last = {stream: queue.pop(0) for stream, queue in enumerate(queues) if queue}
+            if last:
+                await self.until_reset(last)
+
+    async def run(self, stream: Stream, numbers: list[int]) -> bool:
+        """Requests of one stream, one after the other; False after a problem."""
+        for number in numbers:
+            self.answers[number] = {"beats": stream.beats, "problem": None, "reset": True}
+            answer = await stream.run(self.requests[number])
+            self.answers[number] = answer
+            if answer["problem"]:
+                return False
+        return True
+
+    async def until_reset(self, last: dict[int, int]) -> None:
+        """A request on each of some streams, until the moment of the first reset."""
+        tasks = {
+            stream: cocotb.start_soon(self.streams[stream].run(self.requests[number]))
+            for stream, number in last.items()
+        }
+        await First(*(task.complete for task in tasks.values()))
+        for task in tasks.values():
+            if task.done():
+                task.result()
+            else:
+                task.cancel()
+        await FallingEdge(self.dut.clk_i)
+        for stream, number in last.items():
+            beats = self.streams[stream].beats
+            self.answers[number] = {"beats": beats, "problem": None, "reset": True}
         await self.reset()
 
 
 @cocotb.test()
 async def plays_the_requests(dut: Any) -> None:
-    """Run the job; `answers.json` has one entry per request that was begun."""
+    """Run the job; `answers.json` has one entry per request, null if it was not begun."""
     job = json.loads(Path(os.environ["SIM_JOB"]).read_text())
-    answers: list[dict] = []
+    answers: list[dict | None] = [None] * len(job["requests"])
     result = {"started": time.time(), "answers": answers, "problem": None, "counters": None}
     try:
-        bench = Bench(dut, job["watchdog"])
+        bench = Bench(dut, job, answers)
         await bench.start()
-        for request in job["requests"]:
-            answers.append(await bench.run(request))
-            if answers[-1]["problem"]:
-                break
+        await bench.play()
         await Timer(job["drain"] * PERIOD_NS, "ns")  # whatever is still written is recorded
         result["counters"] = str(bench.dut.counters_o.value)
     except Stopped:
-        answers.append({"beats": bench.beats, "problem": None, "reset": True})
+        pass
     except ProtocolError as error:
         result["problem"] = str(error)
     finally:

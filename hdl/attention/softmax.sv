@@ -13,6 +13,9 @@
 //             FracBits  F, fraction bits of a score
 //             ProbBits  width of a probability in bits, <= 15
 //             SumW      width of S in bits, >= ProbBits + $clog2(C)
+//             Ring      0: the scores of a head lie in the place of its slot, and every slot has its
+//                       reciprocal. 1: score_slot_i is a mere name; the scores lie in one of four
+//                       places in turn, and recip_* holds the last reciprocal only (Slots 1)
 // Formats:    score two's complement, 16 bits, > -2^15; prob unsigned; lane l at [l*W +: W];
 //             exp2 table unsigned; recip mantissa 2^15 = 1.0, slot s at [s*16 +: 16] and [s*6 +: 6]
 // Latency:    last score tile to first prob_valid_o: L + 4 cycles, L = ($clog2(C) + 1) / 2;
@@ -32,9 +35,10 @@ module softmax #(
     parameter int FracBits = 5,
     parameter int ProbBits = 12,
     parameter int SumW = 19,
+    parameter int Ring = 0,
     parameter int TileW = (Tiles > 1) ? $clog2(Tiles) : 1,
     parameter int CountW = $clog2(C + 1),
-    parameter int SlotW = $clog2(Slots)
+    parameter int SlotW = (Slots > 1) ? $clog2(Slots) : 1
 ) (
     input  logic                  clk_i,
     input  logic                  rst_i,
@@ -59,7 +63,8 @@ module softmax #(
     output logic [   Slots*6-1:0] recip_exp_o
 );
   localparam int LEVELS = ($clog2(C) + 1) / 2;
-  localparam int DEPTH = 1 << (SlotW + TileW);
+  localparam int PLACE_W = (Ring != 0) ? 2 : SlotW;
+  localparam int DEPTH = 1 << (PLACE_W + TileW);
 
   // Maximum of the tile, then of the head.
   logic [C-1:0] counted;
@@ -140,9 +145,28 @@ module softmax #(
     read_q <= !rst_i && (start || (read_q && !read_end));
   end
 
+  logic [PLACE_W-1:0] place, read_place;
+  if (Ring != 0) begin : g_ring
+    logic [1:0] place_q, read_place_q;
+    always_ff @(posedge clk_i) begin
+      if (rst_i) begin
+        place_q      <= 2'd0;
+        read_place_q <= 2'd3;
+      end else begin
+        if (score_valid_i && score_last_i) place_q <= place_q + 1'b1;
+        if (start) read_place_q <= read_place_q + 1'b1;
+      end
+    end
+    assign place = place_q;
+    assign read_place = read_place_q;
+  end else begin : g_slots
+    assign place = score_slot_i;
+    assign read_place = read_slot_q;
+  end
+
   always_ff @(posedge clk_i) begin
-    if (score_valid_i) scores[{score_slot_i, score_tile_i}] <= score_i;
-    score_q <= scores[{read_slot_q, read_tile_q}];
+    if (score_valid_i) scores[{place, score_tile_i}] <= score_i;
+    score_q <= scores[{read_place, read_tile_q}];
   end
 
   // The marks of a tile travel beside its data.
@@ -273,7 +297,7 @@ module softmax #(
     recip_valid_o <= !rst_i && recip_ready;
     recip_slot_o  <= recip_slot;
     for (int slot = 0; slot < Slots; slot = slot + 1) begin
-      if (recip_ready && recip_slot == slot[SlotW-1:0]) begin
+      if (recip_ready && (Ring != 0 || recip_slot == slot[SlotW-1:0])) begin
         recip_mant_o[slot*16+:16] <= mantissa;
         recip_exp_o[slot*6+:6]    <= exponent;
       end

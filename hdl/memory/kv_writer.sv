@@ -22,7 +22,8 @@ module kv_writer #(
     parameter integer CountW  = 6,
     parameter integer TileW   = 5,
     parameter integer KStride = 8,
-    parameter integer VStride = 4
+    parameter integer VStride = 4,
+    parameter integer CtxW    = 1
 ) (
     input  wire              clk_i,
     input  wire              rst_i,
@@ -31,8 +32,9 @@ module kv_writer #(
     input  wire              is_v_i,
     input  wire              first_i,
     input  wire              last_i,
+    input  wire [  CtxW-1:0] ctx_i,        // context of the tile, on its way to ctx_o
     input  wire [ AddrW-1:0] base_i,       // first word of the layer's K or V
-    // position, constant during a token: / Rows, mod Rows, / Cols, mod Cols
+    // position, from the cycle before the tile on: / Rows, mod Rows, / Cols, mod Cols
     input  wire [CountW-1:0] pos_waves_i,
     input  wire [  RowW-1:0] pos_row_i,
     input  wire [ TileW-1:0] pos_tiles_i,
@@ -48,7 +50,8 @@ module kv_writer #(
     output wire [  ColW-1:0] wcol_o,
     output wire [Cols*W-1:0] wdata_o,
     output wire              done_k_o,
-    output wire              done_v_o
+    output wire              done_v_o,
+    output wire [  CtxW-1:0] ctx_o         // of done_k_o and done_v_o
 );
   localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
   localparam integer Groups = (Rows >= Cols) ? Rows / Cols : 1;
@@ -91,6 +94,7 @@ module kv_writer #(
   reg [GroupW-1:0] group_q, group_d;
   reg [RowW-1:0] row_q;
   reg [ColW-1:0] col_q;
+  reg [CtxW-1:0] ctx_q;
   reg [Cols*W-1:0] data_q;
 
   wire sub_end = sub_q == SUB_LAST;
@@ -137,6 +141,7 @@ module kv_writer #(
       row_q  <= pos_row_i;
       col_q  <= pos_col_i;
       data_q <= data_i;
+      ctx_q  <= ctx_i;
     end
   end
 
@@ -148,6 +153,7 @@ module kv_writer #(
   assign wrow_o = row_q;
   assign wcol_o = col_q;
   assign wdata_o = data_q;
+  assign ctx_o = ctx_q;
   assign done_v_o = we_q && is_v_q && last_q;
   assign done_k_o = we_q && !is_v_q && last_q && sub_end;
 endmodule

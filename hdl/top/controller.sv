@@ -10,7 +10,10 @@
 //           Rows, Cols and the widths of position counters in waves and tiles.
 // Settings  max_tokens_i (0: no limit), stop_token_i, stop_enable_i, temperature_i and seed_i are
 //           read when the first prompt token arrives, and again for the next request.
-// It does not buffer prompts: tready is low while a token is processed. After an error it reads the
+// Overlap   0: a prompt token is taken when the one before it is done. 1: when the one before it has
+//           been taken over by a context (start_ready_i), so several are processed at a time; a new
+//           request then begins only when quiet_i says that none of the old one is on its way.
+// It does not buffer prompts: tready is low while a token waits to be started. After an error it reads the
 // prompt to its end, so that the next request begins at a clean place. Reset ends everything.
 `default_nettype none
 
@@ -24,7 +27,8 @@ module controller #(
     parameter integer CountW  = 6,
     parameter integer TileW   = 5,
     parameter integer RowW    = 3,
-    parameter integer ColW    = 4
+    parameter integer ColW    = 4,
+    parameter integer Overlap = 0
 ) (
     input  wire              clk_i,
     input  wire              rst_i,
@@ -47,8 +51,10 @@ module controller #(
     input  wire [      31:0] seed_i,
     output wire              busy_o,
     output wire              host_o,        // a prompt token is awaited, or an answer not taken
-    // to the engine: one token
+    // to the engine: one token, while start_ready_i
     output wire              start_o,
+    input  wire              start_ready_i,
+    input  wire              quiet_i,
     output wire              sampled_o,
     output wire [TokenW-1:0] token_o,
     output wire [  PosW-1:0] pos_o,
@@ -103,7 +109,7 @@ module controller #(
   reg [TokenW-1:0] held_token_q, held_token_d;
 
   wire out_free = !out_valid_q || m_axis_tready_i;
-  wire begin_request = state_q == IDLE && s_axis_tvalid_i;
+  wire begin_request = state_q == IDLE && s_axis_tvalid_i && quiet_i;
   wire take = s_axis_tvalid_i && s_axis_tready_o;
   wire unknown_token = s_axis_tdata_i >= VOCAB;
   wire [TokenW-1:0] prompt_token = s_axis_tdata_i[TokenW-1:0];
@@ -144,7 +150,7 @@ module controller #(
         full_d    = 1'b0;
         held_d    = 1'b0;
         left_d   = max_tokens_i;
-        if (s_axis_tvalid_i) state_d = TAKE;
+        if (begin_request) state_d = TAKE;
       end
       TAKE: begin
         if (take) begin
@@ -158,7 +164,16 @@ module controller #(
           end
         end
       end
-      START: state_d = RUN;
+      START: begin
+        if (start_ready_i) begin
+          state_d = RUN;
+          if (Overlap != 0 && !sampled_q) begin
+            full_d  = at_full;
+            advance = 1'b1;
+            state_d = TAKE;
+          end
+        end
+      end
       RUN: begin
         if (sampled_q) begin
           if (next_valid_i && !out_free) begin

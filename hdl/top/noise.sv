@@ -48,9 +48,6 @@ module noise #(
   localparam int DISCARD_INT = 16;
   localparam logic [LEFT_W-1:0] DISCARD = DISCARD_INT[LEFT_W-1:0];
   localparam logic [31:0] GOLDEN_RATIO = 32'h9E3779B9;
-  localparam int LAST_LANE = (Vocab - 1) % C;
-  localparam int LAST_TILE_INT = (Vocab - 1) / C;
-  localparam logic [TileW-1:0] LAST_TILE = LAST_TILE_INT[TileW-1:0];
 
   // Control: steps left of the seeding or of the draws.
   logic [LEFT_W-1:0] left_q;
@@ -101,86 +98,36 @@ module noise #(
     else if (step) state_q <= mixed_5;
   end
 
-  // Cell of the table: leading zeros and the bits after the leading one.
-  logic [5:0] position, fraction, fraction_low;
-  logic [3:0] zeros;
-  logic clipped;
-  normalize #(
-      .W(32),
-      .FracW(6)
-  ) u_normalize (
-      .clk_i(clk_i),
-      .value_i(state_q),
-      .position_o(position),
-      .fraction_o(fraction)
-  );
-  delay_line #(
-      .W(6),
-      .N(2)
-  ) u_fraction_low (
+  // Values, and where they are kept.
+  logic [NoiseW-1:0] value;
+  logic [TileW-1:0] tile;
+  noise_value #(
+      .NoiseW(NoiseW)
+  ) u_value (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i  (state_q[15:10]),
-      .d_o  (fraction_low)
+      .random_i(state_q),
+      .temp_i(temp_q),
+      .gumbel_addr_o(gumbel_addr_o),
+      .gumbel_data_i(gumbel_data_i),
+      .noise_o(value)
   );
-  logic unused_bit;
-  assign unused_bit = position[5];
-  assign clipped = !position[4];
-  assign zeros = clipped ? 4'd15 : ~position[3:0];
-  always_ff @(posedge clk_i) gumbel_addr_o <= {zeros, clipped ? fraction_low : fraction};
-
-  // Temperature.
-  logic signed [32:0] product;
-  logic signed [NoiseW-1:0] noise_q;
-  logic [21:0] rounded;
-  logic unused_low;
-  mul #(
-      .AW(16),
-      .BW(17)
-  ) u_mul (
-      .clk_i(clk_i),
-      .a_i  (gumbel_data_i),
-      .b_i  ({1'b0, temp_q}),
-      .p_o  (product)
-  );
-  assign rounded = product[32:11] + 22'd1;
-  assign unused_low = &{1'b0, product[10:0], rounded[21:NoiseW+1], rounded[0]};
-  always_ff @(posedge clk_i) noise_q <= rounded[NoiseW:1];
-
-  // Memory, written one lane at a time.
-  logic write;
-  logic [C-1:0] lane_q;  // one-hot
-  logic [TileW-1:0] tile_q;
-  delay_line #(
-      .W(1),
-      .N(9),
-      .Reset(1)
-  ) u_write (
+  noise_bank #(
+      .C(C),
+      .Vocab(Vocab),
+      .Tiles(Tiles),
+      .NoiseW(NoiseW),
+      .TileW(TileW)
+  ) u_bank (
       .clk_i(clk_i),
       .rst_i(rst_i || load_i),
-      .d_i  (step && drawing_q),
-      .d_o  (write)
+      .draw_i(step && drawing_q),
+      .value_i(value),
+      .tile_o(tile),
+      .waddr_i(tile),
+      .last_o(last_write),
+      .raddr_i(read_tile_i),
+      .zero_i(zero_q),
+      .noise_o(noise_o)
   );
-  assign last_write = write && lane_q[LAST_LANE] && (tile_q == LAST_TILE);
-  always_ff @(posedge clk_i) begin
-    if (rst_i || load_i || last_write) begin
-      lane_q <= {{(C - 1) {1'b0}}, 1'b1};
-      tile_q <= '0;
-    end else if (write) begin
-      lane_q <= {lane_q[C-2:0], lane_q[C-1]};
-      if (lane_q[C-1]) tile_q <= tile_q + 1'b1;
-    end
-  end
-
-  for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
-    reg [NoiseW-1:0] values[0:Tiles-1];
-    logic [NoiseW-1:0] value_q;
-    initial for (int tile = 0; tile < Tiles; tile = tile + 1) values[tile] = '0;
-    always_ff @(posedge clk_i) begin
-      if (write && !rst_i && lane_q[lane]) values[tile_q] <= noise_q;
-      value_q <= values[read_tile_i];
-      if (zero_q) value_q <= '0;
-    end
-    assign noise_o[lane*NoiseW+:NoiseW] = value_q;
-  end
 endmodule

@@ -80,139 +80,99 @@ module sequencer #(
     output wire               running_o,       // the program is not at its end
     output wire [  StepW-1:0] at_step_o
 );
-  localparam logic [LenW-1:0] ROWS = Rows[LenW-1:0];
-  localparam integer SUB_LAST_INT = Sub - 1;
-  localparam logic [SubW-1:0] SUB_LAST = SUB_LAST_INT[SubW-1:0];
-
   // program counter and read-ahead
   reg running_q, fetched_q;
   reg [StepW-1:0] pc_q;
 
-  // the step in progress
-  reg valid_q, last_q, prob_q, kv_q;
-  reg [StepW-1:0] step_q;
-  reg [SlotW-1:0] slot_q, gate_q;
-  reg [OpWordW-1:0] base_word_q, word_q;
-  reg [SubW-1:0] base_sub_q, sub_q;
-  reg [CountW-1:0] inner_q, wave_q;
-  reg [TileW-1:0] outer_q, tile_q;
-  reg [AddrW-1:0] inner_stride_q, outer_stride_q, tile_addr_q, addr_q;
-  reg [   LenW-1:0] need_q;
-
-  wire issue = valid_q && ready_i && gate_ready_i;
-  wire first = wave_q == {CountW{1'b0}};
-  wire tile_end = wave_q == inner_q;
-  wire step_end = tile_end && tile_q == outer_q;
-  wire leaving = !valid_q || (issue && step_end);
-  wire stop = (valid_q && last_q) || (fetched_q && f_sample_only_i && !sampled_i);
+  wire valid, last, ending, leaving;
+  wire [TileW-1:0] outer;
+  wire [StepW-1:0] step;
+  wire stop = (valid && last) || (fetched_q && f_sample_only_i && !sampled_i);
   wire load = running_q && leaving && fetched_q && !stop;
-  wire [AddrW-1:0] next_tile_addr = tile_addr_q + outer_stride_q;
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
       running_q <= 1'b0;
       fetched_q <= 1'b0;
-      valid_q   <= 1'b0;
-    end else begin
-      if (start_i) begin
-        running_q <= 1'b1;
-        fetched_q <= 1'b0;
-      end else if (running_q) begin
-        fetched_q <= !load;
-        if (leaving && stop) running_q <= 1'b0;
-      end
-      if (load) valid_q <= 1'b1;
-      else if (leaving) valid_q <= 1'b0;
+    end else if (start_i) begin
+      running_q <= 1'b1;
+      fetched_q <= 1'b0;
+    end else if (running_q) begin
+      fetched_q <= !load;
+      if (leaving && stop) running_q <= 1'b0;
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (start_i) pc_q <= {StepW{1'b0}};
     else if (load) pc_q <= pc_q + 1'b1;
-
-    if (load) begin
-      step_q         <= pc_q;
-      last_q         <= f_last_i;
-      prob_q         <= f_prob_i;
-      kv_q           <= f_kv_i;
-      slot_q         <= f_slot_i;
-      gate_q         <= f_gate_i;
-      base_word_q    <= f_word_i;
-      base_sub_q     <= f_sub_i;
-      inner_q        <= f_inner_pos_i ? pos_waves_i : f_inner_i;
-      outer_q        <= f_outer_pos_i ? pos_tiles_i : f_outer_i;
-      inner_stride_q <= f_inner_stride_i;
-      outer_stride_q <= f_outer_stride_i;
-      tile_addr_q    <= f_addr_i;
-      addr_q         <= f_addr_i;
-      word_q         <= f_word_i;
-      sub_q          <= f_sub_i;
-      wave_q         <= {CountW{1'b0}};
-      tile_q         <= {TileW{1'b0}};
-      need_q         <= ROWS;
-    end else if (issue && tile_end) begin
-      tile_addr_q <= next_tile_addr;
-      addr_q      <= next_tile_addr;
-      word_q      <= base_word_q;
-      sub_q       <= base_sub_q;
-      wave_q      <= {CountW{1'b0}};
-      tile_q      <= tile_q + 1'b1;
-      need_q      <= ROWS;
-    end else if (issue) begin
-      addr_q <= addr_q + inner_stride_q;
-      word_q <= (sub_q == SUB_LAST) ? word_q + 1'b1 : word_q;
-      sub_q  <= (sub_q == SUB_LAST) ? {SubW{1'b0}} : sub_q + 1'b1;
-      wave_q <= wave_q + 1'b1;
-      need_q <= need_q + ROWS;
-    end
   end
+
+  step_waves #(
+      .StepW(StepW),
+      .TileW(TileW),
+      .CountW(CountW),
+      .OpWordW(OpWordW),
+      .SubW(SubW),
+      .AddrW(AddrW),
+      .SlotW(SlotW),
+      .LenW(LenW),
+      .Rows(Rows),
+      .Sub(Sub)
+  ) u_waves (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .load_i(load),
+      .step_i(pc_q),
+      .pos_waves_i(pos_waves_i),
+      .pos_tiles_i(pos_tiles_i),
+      .f_slot_i(f_slot_i),
+      .f_gate_i(f_gate_i),
+      .f_prob_i(f_prob_i),
+      .f_word_i(f_word_i),
+      .f_sub_i(f_sub_i),
+      .f_inner_i(f_inner_i),
+      .f_inner_pos_i(f_inner_pos_i),
+      .f_outer_i(f_outer_i),
+      .f_outer_pos_i(f_outer_pos_i),
+      .f_kv_i(f_kv_i),
+      .f_addr_i(f_addr_i),
+      .f_inner_stride_i(f_inner_stride_i),
+      .f_outer_stride_i(f_outer_stride_i),
+      .f_last_i(f_last_i),
+      .valid_o(valid),
+      .last_o(last),
+      .ending_o(ending),
+      .leaving_o(leaving),
+      .outer_o(outer),
+      .issue_o(issue_o),
+      .step_o(step),
+      .slot_o(slot_o),
+      .need_o(need_o),
+      .gate_slot_o(gate_slot_o),
+      .ready_i(ready_i && gate_ready_i),
+      .wave_valid_o(wave_valid_o),
+      .wave_first_o(wave_first_o),
+      .wave_last_o(wave_last_o),
+      .wave_final_o(wave_final_o),
+      .wave_step_o(wave_step_o),
+      .wave_tile_o(wave_tile_o),
+      .wave_word_o(wave_word_o),
+      .wave_sub_o(wave_sub_o),
+      .wave_prob_o(wave_prob_o),
+      .wave_addr_o(wave_addr_o),
+      .wave_kv_o(wave_kv_o)
+  );
 
   assign idle_o = !running_q && !start_i;
   assign step_addr_o = pc_q;
   assign clear_o = load;
   assign clear_slot_o = f_clear_i;
-  assign slot_o = slot_q;
-  assign need_o = need_q;
-  assign gate_slot_o = gate_q;
-  assign issue_o = issue;
-  assign loaded_o = valid_q;
+  assign loaded_o = valid;
   assign running_o = running_q;
-  assign at_step_o = valid_q ? step_q : pc_q;
+  assign at_step_o = valid ? step : pc_q;
 
-  // issue register
-  reg out_valid_q, out_first_q, out_last_q, out_final_q, out_prob_q, out_kv_q;
-  reg [StepW-1:0] out_step_q;
-  reg [TileW-1:0] out_tile_q;
-  reg [OpWordW-1:0] out_word_q;
-  reg [SubW-1:0] out_sub_q;
-  reg [AddrW-1:0] out_addr_q;
-
-  always_ff @(posedge clk_i) begin
-    if (rst_i) out_valid_q <= 1'b0;
-    else out_valid_q <= issue;
-    out_first_q <= first;
-    out_last_q  <= tile_end;
-    out_final_q <= step_end;
-    out_step_q  <= step_q;
-    out_tile_q  <= tile_q;
-    out_word_q  <= word_q;
-    out_sub_q   <= sub_q;
-    out_prob_q  <= prob_q;
-    out_addr_q  <= addr_q;
-    out_kv_q    <= kv_q;
-  end
-
-  assign wave_valid_o = out_valid_q;
-  assign wave_first_o = out_first_q;
-  assign wave_last_o = out_last_q;
-  assign wave_final_o = out_final_q;
-  assign wave_step_o = out_step_q;
-  assign wave_tile_o = out_tile_q;
-  assign wave_word_o = out_word_q;
-  assign wave_sub_o = out_sub_q;
-  assign wave_prob_o = out_prob_q;
-  assign wave_addr_o = out_addr_q;
-  assign wave_kv_o = out_kv_q;
+  wire unused = &{1'b0, ending, outer};
 endmodule
 
 `default_nettype wire

@@ -14,6 +14,10 @@
 // Latency   t0 (acc_i) -> outputs: 8 + Bump cycles (queries, keys, values: + RopeLatency).
 //           Scoreboard events come with the write that they announce; those of the residual stream
 //           NormWait cycles later, where the norm scalar would not be ready otherwise.
+// Contexts  Number of tokens in flight, each with its own part of the memories. The tag names its
+//           context, which comes out with every result: *_ctx_o. scalar_ctx_o and scalar_head_o
+//           (t0 - 1) choose the scalars, early_ctx_o the position one cycle before the results.
+//           With one context the heads' reciprocals are chosen here, with more outside.
 // Formats   Results travel in lanes of 16 bits, sign-extended; each step saturates to its `bits`.
 //           Memories hold no more than they need: ResidualW (residual), ActW (operands), KvW (cache).
 // It does not arbitrate: export/ schedules steps so that no two tiles meet at a port.
@@ -51,13 +55,16 @@ module vector_unit #(
     parameter integer RopePeriodW = 1,
     parameter integer RopeAddrW   = 7,
     parameter integer PosW        = 7,
-    parameter integer NormWait    = 0
+    parameter integer NormWait    = 0,
+    parameter integer Contexts    = 1,
+    parameter integer CtxW        = 1
 ) (
     input  wire                   clk_i,
     input  wire                   rst_i,
     // tag of a tile, at t0 - 4
     input  wire                   tag_valid_i,
     input  wire                   tag_final_i,
+    input  wire [       CtxW-1:0] tag_ctx_i,
     input  wire [      StepW-1:0] tag_step_i,
     input  wire [      TileW-1:0] tag_tile_i,
     // sums, at t0
@@ -92,6 +99,10 @@ module vector_unit #(
     input  wire [(Cols/2)*16-1:0] cos_i,
     input  wire [(Cols/2)*16-1:0] sin_i,
     // scalars, sampled at t0
+    output wire [       CtxW-1:0] scalar_ctx_o,
+    output wire [      HeadW-1:0] scalar_head_o,
+    output wire [       CtxW-1:0] early_ctx_o,
+    output wire [       CtxW-1:0] early_kv_ctx_o,  // of kv_valid_o
     input  wire [           15:0] norm_mant_i,
     input  wire [            5:0] norm_exp_i,
     input  wire [   Heads*16-1:0] recip_mant_i,
@@ -106,9 +117,11 @@ module vector_unit #(
     output wire                   x_valid_o,
     output wire                   x_first_o,
     output wire                   x_last_o,
+    output wire [       CtxW-1:0] ctx_o,  // of x, score and logit
     output wire [    Cols*16-1:0] x_data_o,
     // operand memory write
     output wire                   op_we_o,
+    output wire [       CtxW-1:0] op_ctx_o,
     output wire [    OpWordW-1:0] op_word_o,
     output wire [     GroupW-1:0] op_group_o,
     output wire [       Cols-1:0] op_lanes_o,
@@ -118,6 +131,7 @@ module vector_unit #(
     output wire                   kv_is_v_o,
     output wire                   kv_first_o,
     output wire                   kv_last_o,
+    output wire [       CtxW-1:0] kv_ctx_o,
     output wire [    KvAddrW-1:0] kv_base_o,
     output wire [   Cols*KvW-1:0] kv_data_o,
     // scores and logits
@@ -132,6 +146,7 @@ module vector_unit #(
     output wire [    3*SlotW-1:0] event_slot_o,
     output wire [     3*LenW-1:0] event_amount_o,
     output wire [            2:0] event_final_o,
+    output wire [     3*CtxW-1:0] event_ctx_o,
     // trace of everything written: results, and queries/keys/values
     output wire                   trace_valid_o,
     output wire [      StepW-1:0] trace_step_o,
@@ -149,12 +164,20 @@ module vector_unit #(
   localparam logic [2:0] DEST_VALUE = 3'd4;
   localparam logic [2:0] DEST_SCORE = 3'd5;
   localparam logic [2:0] DEST_LOGIT = 3'd6;
+  localparam logic [2:0] DEST_NONE = 3'd7;
   localparam logic [SlotW-1:0] SLOT_X = 2;
   localparam logic [LenW-1:0] COLS = Cols[LenW-1:0];
-  localparam integer TagW = 2 + StepW + TileW;
+  localparam integer TagW = 2 + CtxW + StepW + TileW;
   localparam integer ParamFieldsW = 2 + HeadW + 7;
   localparam integer DestFieldsW = 5 + 1 + 3 + Cols + OpWordW + GroupW + KvAddrW + HeadW + SlotW
       + LenW + 1;
+
+  if (Contexts > 1) begin : g_contexts
+    assign tag_ctx = tag_ctx_i;
+  end else begin : g_one_context
+    assign tag_ctx = {CtxW{1'b0}};
+    wire unused_ctx = &{1'b0, tag_ctx_i};
+  end
 
   // ---- t0-4 .. t0-1: fields of the step, channel parameters (a register behind each ROM)
   assign step_addr_o = tag_step_i;
@@ -163,7 +186,8 @@ module vector_unit #(
   wire             tag_final_m3;
   wire [StepW-1:0] tag_step_m3;
   wire [TileW-1:0] tag_tile_m3;
-  reg  [ParamW-1:0] param_addr_q;
+  wire [CtxW-1:0] tag_ctx, tag_ctx_m3;
+  reg [ParamW-1:0] param_addr_q;
 
   delay_line #(
       .W(TagW),
@@ -172,8 +196,8 @@ module vector_unit #(
   ) u_tag_m3 (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({tag_valid_i, tag_final_i, tag_step_i, tag_tile_i}),
-      .d_o({tag_valid_m3, tag_final_m3, tag_step_m3, tag_tile_m3})
+      .d_i({tag_valid_i, tag_final_i, tag_ctx, tag_step_i, tag_tile_i}),
+      .d_o({tag_valid_m3, tag_final_m3, tag_ctx_m3, tag_step_m3, tag_tile_m3})
   );
 
   wire [ParamW-1:0] tile_offset;
@@ -217,20 +241,33 @@ module vector_unit #(
   reg  [      6:0] shift_q;
   wire [      6:0] shift_t4;
 
+  wire [      1:0] scalar_m1;
+  wire [      6:0] exponent_m1;
+
+  delay_line #(
+      .W(ParamFieldsW + CtxW),
+      .N(2)
+  ) u_param_fields_m1 (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({tag_ctx_m3, f_scalar_i, f_head_i, f_exponent_i}),
+      .d_o({scalar_ctx_o, scalar_m1, scalar_head_o, exponent_m1})
+  );
   delay_line #(
       .W(ParamFieldsW),
-      .N(3)
+      .N(1)
   ) u_param_fields (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({f_scalar_i, f_head_i, f_exponent_i}),
+      .d_i({scalar_m1, scalar_head_o, exponent_m1}),
       .d_o({scalar_t0, head_t0, exponent_t0})
   );
 
   // The chosen head by comparisons: an index times 6 would become a multiplier.
   for (genvar s = 0; s < Heads; s = s + 1) begin : g_head
     localparam logic [HeadW-1:0] HEAD = s[HeadW-1:0];
-    wire [21:0] mine = {recip_mant_i[s*16+:16], recip_exp_i[s*6+:6]} & {22{head_t0 == HEAD}};
+    wire this_one = Contexts > 1 || head_t0 == HEAD;
+    wire [21:0] mine = {recip_mant_i[s*16+:16], recip_exp_i[s*6+:6]} & {22{this_one}};
     wire [21:0] chosen;
     if (s == 0) begin : g_first
       assign chosen = mine;
@@ -345,7 +382,7 @@ module vector_unit #(
   ) u_tag_t6 (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({tag_valid_m3, tag_final_m3, tag_step_m3, tag_tile_m3}),
+      .d_i({tag_valid_m3, tag_final_m3, tag_ctx_m3, tag_step_m3, tag_tile_m3}),
       .d_o(tag_t6)
   );
   delay_line #(
@@ -424,19 +461,30 @@ module vector_unit #(
   // ---- t7 .. t8: residual sum
   reg  [Cols*16-1:0] x_sum_q;
   wire [Cols*16-1:0] x_sum_post;
-  wire [ XTileW-1:0] x_wtile;
+  localparam integer XAddrW = (Contexts > 1) ? CtxW + XTileW : XTileW;
+  localparam integer XWords = (Contexts > 1) ? Contexts << XTileW : XTiles;
+  wire [XTileW-1:0] x_wtile;
+  wire [XAddrW-1:0] x_waddr, x_raddr;
+
+  if (Contexts > 1) begin : g_x_contexts
+    assign x_waddr = {ctx_o, x_wtile};
+    assign x_raddr = {tag_t6[StepW+TileW+:CtxW], tag_t6[XTileW-1:0]};
+  end else begin : g_x_one_context
+    assign x_waddr = x_wtile;
+    assign x_raddr = tag_t6[XTileW-1:0];
+  end
 
   residual_mem #(
       .Cols (Cols),
       .W    (ResidualW),
-      .Tiles(XTiles),
-      .TileW(XTileW)
+      .Tiles(XWords),
+      .TileW(XAddrW)
   ) u_residual_mem (
       .clk_i(clk_i),
       .we_i(x_valid_o),
-      .wtile_i(x_wtile),
+      .wtile_i(x_waddr),
       .wdata_i(x_new),
-      .rtile_i(tag_t6[XTileW-1:0]),
+      .rtile_i(x_raddr),
       .rdata_o(x_old)
   );
 
@@ -469,7 +517,7 @@ module vector_unit #(
   wire [   LenW-1:0] amount;
   wire               completes;
 
-  assign {valid, final_tile, step, tile} = tag_post;
+  assign {valid, final_tile, ctx_o, step, tile} = tag_post;
   assign {bits, act, dest, lanes, word, group, kv_base, head, slot, amount, completes} =
       fields_post;
 
@@ -497,94 +545,79 @@ module vector_unit #(
   );
 
   // ---- queries, keys and values pass the rotation
-  localparam integer QkvW = TagW + 3 + OpWordW + GroupW + KvAddrW + SlotW + LenW + 1;
   wire qkv_valid, qkv_final;
-  wire [  StepW-1:0] qkv_step;
-  wire [  TileW-1:0] qkv_tile;
-  wire [        2:0] qkv_dest;
+  wire [CtxW-1:0] qkv_ctx;
+  wire [StepW-1:0] qkv_step;
+  wire [TileW-1:0] qkv_tile;
+  wire [2:0] qkv_dest;
   wire [OpWordW-1:0] qkv_word;
-  wire [ GroupW-1:0] qkv_group;
+  wire [GroupW-1:0] qkv_group;
   wire [KvAddrW-1:0] qkv_kv_base;
-  wire [  SlotW-1:0] qkv_slot;
-  wire [   LenW-1:0] qkv_amount;
-  wire               qkv_completes;
+  wire [SlotW-1:0] qkv_slot;
+  wire [LenW-1:0] qkv_amount;
+  wire qkv_completes;
   wire [Cols*16-1:0] qkv_data;
+  localparam integer QkvW = TagW + 3 + OpWordW + GroupW + KvAddrW + SlotW + LenW + 1;
 
-  delay_line #(
-      .W(QkvW),
-      .N(RopeLatency),
-      .Reset(1)
-  ) u_qkv (
+  assign early_ctx_o = tag_pre[StepW+TileW+:CtxW];
+
+  qkv_path #(
+      .Cols(Cols),
+      .CtxW(CtxW),
+      .TileW(TileW),
+      .MarksW(QkvW),
+      .Rope(Rope),
+      .RopePasses(RopePasses),
+      .RopeLatency(RopeLatency),
+      .RopePeriod(RopePeriod),
+      .RopePeriodW(RopePeriodW),
+      .RopeAddrW(RopeAddrW),
+      .PosW(PosW)
+  ) u_qkv_path (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({
-        valid && is_qkv, final_tile, step, tile, dest, tile_word, tile_group, kv_base, slot,
-        amount, completes
+      .early_valid_i(tag_pre[TagW-1]),
+      .early_ctx_i(early_ctx_o),
+      .early_tile_i(tag_pre[TileW-1:0]),
+      .pos_i(pos_i),
+      .rope_addr_o(rope_addr_o),
+      .cos_i(cos_i),
+      .sin_i(sin_i),
+      .valid_i(valid && is_qkv),
+      .bypass_i(dest == DEST_VALUE),
+      .bits_i(bits),
+      .data_i(h),
+      .marks_i({
+        valid && is_qkv,
+        final_tile,
+        ctx_o,
+        step,
+        tile,
+        dest,
+        tile_word,
+        tile_group,
+        kv_base,
+        slot,
+        amount,
+        completes
       }),
-      .d_o({
-        qkv_valid, qkv_final, qkv_step, qkv_tile, qkv_dest, qkv_word, qkv_group, qkv_kv_base,
-        qkv_slot, qkv_amount, qkv_completes
-      })
+      .early_ctx_o(early_kv_ctx_o),
+      .marks_o({
+        qkv_valid,
+        qkv_final,
+        qkv_ctx,
+        qkv_step,
+        qkv_tile,
+        qkv_dest,
+        qkv_word,
+        qkv_group,
+        qkv_kv_base,
+        qkv_slot,
+        qkv_amount,
+        qkv_completes
+      }),
+      .data_o(qkv_data)
   );
-
-  if (Rope != 0) begin : g_rope
-    localparam integer PERIOD_LAST_INT = RopePeriod - 1;
-    localparam logic [RopePeriodW-1:0] PERIOD_LAST = PERIOD_LAST_INT[RopePeriodW-1:0];
-    wire rope_valid;
-    // one cycle ahead of the tile: its place in the period
-    wire valid_pre = tag_pre[TagW-1];
-    wire [TileW-1:0] tile_pre = tag_pre[TileW-1:0];
-    wire [RopeAddrW-1:0] pos_base, phase_wide;
-    reg [RopePeriodW-1:0] next_phase_q;
-    wire [RopePeriodW-1:0] phase =
-        (tile_pre == {TileW{1'b0}}) ? {RopePeriodW{1'b0}} : next_phase_q;
-
-    scale_index #(
-        .InW(PosW),
-        .OutW(RopeAddrW),
-        .Factor(RopePeriod)
-    ) u_pos_base (
-        .index_i(pos_i),
-        .product_o(pos_base)
-    );
-    resize #(
-        .InW (RopePeriodW),
-        .OutW(RopeAddrW)
-    ) u_phase (
-        .data_i(phase),
-        .data_o(phase_wide)
-    );
-
-    always_ff @(posedge clk_i) begin
-      if (valid_pre) begin
-        next_phase_q <= (phase == PERIOD_LAST) ? {RopePeriodW{1'b0}} : phase + 1'b1;
-      end
-    end
-
-    assign rope_addr_o = pos_base + phase_wide;
-
-    rope #(
-        .C(Cols),
-        .Passes(RopePasses)
-    ) u_rope (
-        .clk_i(clk_i),
-        .rst_i(rst_i),
-        .tile_valid_i(valid && is_qkv),
-        .bypass_i(dest == DEST_VALUE),
-        .out_bits_i(bits),
-        .data_i(h),
-        .cos_i(cos_i),
-        .sin_i(sin_i),
-        .valid_o(rope_valid),
-        .data_o(qkv_data)
-    );
-
-    wire unused_rope = &{1'b0, rope_valid};
-  end else begin : g_no_rope
-    assign qkv_data = h;
-    assign rope_addr_o = {RopeAddrW{1'b0}};
-    wire unused_rope = &{1'b0, cos_i, sin_i, pos_i, tag_pre};
-  end
 
   wire qkv_is_query = qkv_valid && qkv_dest == DEST_QUERY;
   wire to_operand = valid && (dest == DEST_OPERAND || is_residual);
@@ -615,6 +648,7 @@ module vector_unit #(
   );
 
   assign op_we_o = embed_valid_i || to_operand || qkv_is_query;
+  assign op_ctx_o = (embed_valid_i || to_operand) ? ctx_o : qkv_ctx;
   assign op_word_o = embed_valid_i ? embed_word : to_operand ? tile_word : qkv_word;
   assign op_group_o = embed_valid_i ? embed_group : to_operand ? tile_group : qkv_group;
   assign op_lanes_o = (to_operand && !embed_valid_i) ? lanes : {Cols{1'b1}};
@@ -627,6 +661,7 @@ module vector_unit #(
   assign kv_is_v_o = qkv_dest == DEST_VALUE;
   assign kv_first_o = qkv_tile == {TileW{1'b0}};
   assign kv_last_o = qkv_final;
+  assign kv_ctx_o = qkv_ctx;
   assign kv_base_o = qkv_kv_base;
   for (genvar c = 0; c < Cols; c = c + 1) begin : g_kv
     assign kv_data_o[c*KvW+:KvW] = qkv_data[c*16+:KvW];
@@ -641,16 +676,17 @@ module vector_unit #(
 
   // ---- scoreboard
   wire x_event_valid, x_event_final;
+  wire [CtxW-1:0] x_event_ctx;
 
   delay_line #(
-      .W(2),
+      .W(2 + CtxW),
       .N(NormWait),
       .Reset(1)
   ) u_x_event (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({x_valid_o, embed_valid_i ? embed_last_i : final_tile}),
-      .d_o({x_event_valid, x_event_final})
+      .d_i({x_valid_o, embed_valid_i ? embed_last_i : final_tile, ctx_o}),
+      .d_o({x_event_valid, x_event_final, x_event_ctx})
   );
 
   assign event_valid_o = {x_event_valid, qkv_is_query, valid && dest == DEST_OPERAND};
@@ -658,8 +694,10 @@ module vector_unit #(
   assign event_amount_o = {COLS, qkv_amount, amount};
   assign event_final_o = {x_event_final, qkv_final && qkv_completes, final_tile && completes};
 
+  assign event_ctx_o = {x_event_ctx, qkv_ctx, ctx_o};
+
   // ---- trace
-  assign trace_valid_o = valid && !is_qkv;
+  assign trace_valid_o = valid && !is_qkv && dest != DEST_NONE;
   assign trace_step_o = step;
   assign trace_tile_o = tile;
   assign trace_data_o = result;

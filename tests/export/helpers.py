@@ -25,10 +25,11 @@ class Case:
     rows: int
     cols: int
     quant: dict
+    streams: int = 1
 
     def config(self) -> Config:
         """The config; raises ConfigError where it is impossible."""
-        hardware = {"rows": self.rows, "cols": self.cols}
+        hardware = {"rows": self.rows, "cols": self.cols, "streams": self.streams}
         return parse("case", {"model": self.model, "quant": self.quant, "hardware": hardware})
 
 
@@ -144,7 +145,7 @@ def artefact(what: Case, seed: int = 0) -> QuantModel:
 
 def build(what: Case, qm: QuantModel | None = None) -> spec.Spec:
     """The machine of a case, of an artefact of its own if none is given."""
-    return spec.build(artefact(what) if qm is None else qm, what.rows, what.cols)
+    return spec.build(artefact(what) if qm is None else qm, what.rows, what.cols, what.streams)
 
 
 def rendered(folder: Path, what: Case, qm: QuantModel | None = None) -> Path:

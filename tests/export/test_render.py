@@ -189,7 +189,7 @@ def test_a_template_with_an_unknown_name_fails(
 
 def test_every_parameter_is_used(root: Path) -> None:
     """A parameter that no template reads is a width that is derived twice, or never needed."""
-    text = "".join(path.read_text() for path in (root / "export" / "templates").iterdir())
+    text = "".join(path.read_text() for path in (root / "export" / "templates").rglob("*.j2"))
     params = build(CASES["gelu-4x4"]).params
     read_elsewhere = {"Sub", "Groups"}
     unused = [name for name in params if not re.search(rf"\bp\.{name}\b", text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,14 @@ def folder(root: Path) -> Path:
 @pytest.mark.parametrize("name", DESIGNS)
 def test_rendered_design_passes_three_parsers(folder: Path, name: str) -> None:
     assert lint.lint([], [rendered(folder / name, CASES[name])]) == []
+
+
+@pytest.mark.parametrize(("name", "streams"), [("rotary-8x4", 3), ("narrow-heads-4x12", 8)])
+def test_a_design_with_streams_passes_three_parsers(
+    folder: Path, name: str, streams: int
+) -> None:
+    case = replace(CASES[name], streams=streams)
+    assert lint.lint([], [rendered(folder / f"{name}-{streams}", case)]) == []
 
 
 @pytest.mark.parametrize(

@@ -17,21 +17,24 @@ from sim.requests import Request
 SEED = 20240
 
 
-def config(name: str, model: dict, rows: int, cols: int, quant: dict | None = None) -> Config:
+def config(
+    name: str, model: dict, rows: int, cols: int, quant: dict | None = None, streams: int = 1
+) -> Config:
     """A config of small defaults."""
     base = {"d_model": 16, "n_heads": 2, "n_layers": 1, "d_ff": 24, "context": 10}
     return Config(
         name=name,
         model=ModelConfig(**base | model),
         quant=QuantConfig(**quant or {}),
-        hardware=HardwareConfig(rows=rows, cols=cols),
+        hardware=HardwareConfig(rows=rows, cols=cols, streams=streams),
     )
 
 
 def machine(settings: Config, vocab: int, folder: Path, seed: int = SEED) -> core.Machine:
     """Quantise a random model of `settings` and render it into `folder`/rtl."""
     qm = random_model(settings, seed, vocab)
-    built = spec.build(qm, settings.hardware.rows, settings.hardware.cols)
+    hardware = settings.hardware
+    built = spec.build(qm, hardware.rows, hardware.cols, hardware.streams)
     render.render(built, folder / "rtl", settings.name, f"random seed {seed}")
     return opened(folder, qm)
 

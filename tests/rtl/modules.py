@@ -19,7 +19,7 @@ NEEDS = {
     "norm_unit": "mul adder_tree normalize delay_line sum_squares scalar_lut",
     "vector_unit": (
         "mul saturate resize delay_line scale_index requant_lane activation_lane residual_mem "
-        "saturating_add sign_extend tile_address rope"
+        "saturating_add sign_extend tile_address rope qkv_path"
     ),
     "controller": "resize",
     "max_tree": "max4",
@@ -29,7 +29,8 @@ NEEDS = {
     "scalar_lut": "normalize delay_line",
     "softmax": "max4 max_tree adder_tree normalize scalar_lut delay_line",
     "embed": "saturate scale_index delay_line",
-    "noise": "normalize mul delay_line",
+    "noise": "normalize mul delay_line noise_value noise_bank",
+    "sequencer": "step_waves",
     "sampler": "max4 max_tree scale_index delay_line",
     "deframer": "crc32",
     "framer": "crc32",

@@ -56,7 +56,8 @@ RESULT = {
 
 def test_cycles_by_position(tmp_path: Path) -> None:
     trace = tmp_path / "trace.txt"
-    trace.write_text("S 7 0 22 0\nE 11 0 ff\nS 107 1 5 1\nV 110 1 0 ff\nS 250 2 5 1\n")
+    starts = "S 7 0 0 0 22 0", "S 107 0 0 1 5 1", "S 250 0 0 2 5 1"
+    trace.write_text("\nV 110 0 1 0 ff\n".join(starts))
     assert benchmark.cycles_by_position(trace) == {"0": 100, "1": 143}
 
 

@@ -141,7 +141,7 @@ def test_start_of_a_token(case: Case, field: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "Q 1 2", "V 5 x 0 0000", "V 5 1", "hello", "V 7 99 0 " + "0" * 16]
+    "line", ["", "Q 1 2", "V 5 0 x 0 0000", "V 5 1", "hello", "V 7 0 99 0 " + "0" * 16]
 )
 def test_lines_that_mean_nothing(case: Case, line: str) -> None:
     text = traces.text(case.lines).split("\n")

@@ -18,14 +18,14 @@ class Line:
     """One record: its text in parts, and what it holds."""
 
     kind: str
-    fields: tuple[int, ...]  # after the cycle
+    fields: tuple[int, ...]  # after the context
     values: tuple[int, ...]  # lanes or numbers
     bits: int  # per lane; 0: decimal numbers
     places: tuple[int, ...] = ()  # flat index of each lane
     step: Step | None = None
 
     def text(self, cycle: int) -> str:
-        head = [self.kind, cycle, *self.fields]
+        head = [self.kind, cycle, 0, *self.fields]
         if not self.bits:
             return " ".join(map(str, [*head, *self.values]))
         word = sum(
@@ -58,7 +58,7 @@ def token_lines(layout: Layout, step: Step) -> list[Line]:
         return sum(1 for k in plan.keys if k >> 20 == key(kind, major, 0) >> 20)
 
     start = (step.position, step.token, int(step.sampled))
-    result = [Line("S", (), start, 0, (), step)]
+    result = [Line("S", (0,), start, 0, (), step)]
     result += [record("E", 0, tile, (tile,), 16) for tile in range(of("E", 0))]
     result.append(record("N", EMBED, 0, (), 0))
     for number, entry in enumerate(layout.steps):
