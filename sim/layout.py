@@ -113,6 +113,8 @@ class Layout:
         self.prob_bits, self.noise_bits = parameters["ProbW"], parameters["NoiseW"]
         self.d_model, self.heads = model["d_model"], model["n_heads"]
         self.vocab, self.context = model["vocab_size"], model["context"]
+        # lanes without an element: of other heads, or the code of a hidden 0
+        self.unpadded = (".attn_out", ".ffn_hidden") if parameters["HiddenZero"] else (".attn_out",)
         self.steps, self.embed_norm = trace["steps"], trace["embed_norm"]
         self.sizes = {
             step["stage"]: 1 + max(max(s["elements"]) for s in group)
@@ -159,7 +161,7 @@ class Layout:
         """A step whose output has a fixed size."""
         elements = np.array(step["elements"], np.int64)
         offset = builder.stage(step["stage"], (self.sizes[step["stage"]],))
-        other = ANY if step["stage"].endswith(".attn_out") else ZERO
+        other = ANY if step["stage"].endswith(self.unpadded) else ZERO
         flat = np.where(elements >= 0, offset + elements, other)
         builder.tiles("V", number, flat, step["stage"], number)
 

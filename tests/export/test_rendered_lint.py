@@ -26,9 +26,7 @@ def test_rendered_design_passes_three_parsers(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "streams"), [("rotary-8x4", 3), ("narrow-heads-4x12", 8)])
-def test_a_design_with_streams_passes_three_parsers(
-    folder: Path, name: str, streams: int
-) -> None:
+def test_a_design_with_streams_passes_three_parsers(folder: Path, name: str, streams: int) -> None:
     case = replace(CASES[name], streams=streams)
     assert lint.lint([], [rendered(folder / f"{name}-{streams}", case)]) == []
 
