@@ -94,12 +94,22 @@ def array(activity: Path, names: list[str], causes: list[str], begin: int, end: 
     return bars
 
 
+def records(trace: Path) -> list[list[str]]:
+    """Kind, cycle and numbers of what context 0 writes."""
+    rows = [line.split() for line in trace.read_text().splitlines()]
+    return [
+        [kind, cycle, *rest[kind == "S" :]]
+        for kind, cycle, context, *rest in rows
+        if context == "0" and kind != "Z"
+    ]
+
+
 def read(folder: Path, manifest: dict, position: int | None) -> Token:
     """The token at `position` of the simulation in `folder`; UserError when there is none."""
     trace, activity = folder / "trace.txt", folder / "activity.txt"
     if not (trace.is_file() and activity.is_file()):
         raise UserError(f"no simulation in {folder}: run 'make sim'")
-    rows = [line.split() for line in trace.read_text().splitlines()]
+    rows = records(trace)
     tokens = starts(rows)
     if not tokens:
         raise UserError(f"the simulation in {folder} holds no whole token: run 'make sim'")
