@@ -174,15 +174,11 @@ def _values(
     even = smooth.equalising((high - low) / 2)
     place = _best_places(lambda place: row_errors(part.v.weight * place, bits["v"]))
 
-    def factor_at(more: float) -> Array:
-        near = target * np.exp(np.mean(np.log(even / target)))
-        return _near(place, more * np.clip(near, even / REACH, even * REACH))
-
-    def error(more: float) -> float:
-        factor = smooth.shared(factor_at(more), config)
+    def error(factor: Array) -> float:
+        factor = smooth.shared(factor, config)
         return float(row_errors(part.o.weight / factor, bits["o"], power * factor**2).sum())
 
-    return smooth.scaled_values(part, factor_at(_best_place(error)), config)
+    return smooth.scaled_values(part, _shared_out(place, target, even, error), config)
 
 
 def _hidden(layer: FoldedLayer, name: str, stats: Statistics, quant: QuantConfig) -> FoldedLayer:
@@ -193,15 +189,21 @@ def _hidden(layer: FoldedLayer, name: str, stats: Statistics, quant: QuantConfig
     even = smooth.equalising(np.maximum(-low, high))
     place = _best_places(lambda place: row_errors(layer.up.weight * place, bits["up"]))
 
-    def factor_at(more: float) -> Array:
-        near = target * np.exp(np.mean(np.log(even / target)))
-        return _near(place, more * np.clip(near, even / REACH, even * REACH))
-
-    def error(more: float) -> float:
-        factor = factor_at(more)
+    def error(factor: Array) -> float:
         return float(row_errors(layer.down.weight / factor, bits["down"], power * factor**2).sum())
 
-    return smooth.scaled_hidden(layer, factor_at(_best_place(error)))
+    return smooth.scaled_hidden(layer, _shared_out(place, target, even, error))
+
+
+def _shared_out(place: Array, target: Array, even: Array, error: Callable[[Array], float]) -> Array:
+    """Factors place * 2^n near to target times one more, that of the least error.
+
+    even: the factors that even out ranges, from which they do not go far.
+    """
+    target = target * np.exp(np.mean(np.log(even / target)))
+    target = np.clip(target, even / REACH, even * REACH)
+    more = _best_place(lambda more: error(_near(place, more * target)))
+    return _near(place, more * target)
 
 
 def _even_shares(x: Array, w: Array) -> Array:
