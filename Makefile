@@ -42,7 +42,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
-	BLOCKS DEVICE BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
+	BLOCKS DEVICE STREAMS BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
 .PHONY: setup train try look generate quantize qat search rtl sim board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint bench clean help stages FORCE
 
 setup:
@@ -55,7 +55,8 @@ $(READY): requirements.txt .ci/setup
 # training only for the goal train; else it is the sampling seed, and no reason to train again.
 stages: $(READY)
 	@$(PY) -m configs.stages $(COMMON) \
-		$(if $(filter train,$(MAKECMDGOALS)),$(call option,seed,SEED),--keep-seed)
+		$(if $(filter train,$(MAKECMDGOALS)),$(call option,seed,SEED),--keep-seed) \
+		$(call option,streams,STREAMS)
 
 $(STAGES)/train.json $(STAGES)/quant.json $(STAGES)/rtl.json: stages
 	@:
@@ -71,7 +72,7 @@ $(QUANTISED): $(TRAINED) $(STAGES)/quant.json $(call python,quant) \
 	$(PY) -m quant $(COMMON) $(if $(FORCE),--force)
 
 $(RENDERED): $(QUANTISED) $(STAGES)/rtl.json $(call python,export) $(rtl)
-	$(PY) -m export $(COMMON)
+	$(PY) -m export $(COMMON) $(call option,streams,STREAMS)
 
 train: $(TRAINED)
 	@echo "trained: $(BUILD)/model"
@@ -102,7 +103,7 @@ look: $(TRAINED)
 
 sim: $(RENDERED)
 	$(PY) -m sim $(COMMON) --sim $(call quote,SIM) $(SAMPLING) $(QUIZ) \
-		$(if $(filter-out 0 no off false,$(WAVES)),--waves)
+		$(if $(filter-out 0 no off false,$(WAVES)),--waves) $(if $(value STREAMS),--streams)
 
 synth bitstream: $(RENDERED)
 	$(PY) -m export.synth $(COMMON) --board $(call quote,BOARD) $(call option,freq,FREQ) \
@@ -204,6 +205,7 @@ SIM=$(SIM)    icarus or verilator
 BOARD=$(BOARD)  synth, bitstream: a file of configs/boards/
 FREQ=100         synth, bitstream: clock in MHz; status 1 when it is not reached
 SEEDS=3          synth, bitstream: how many seeds place and route tries
+STREAMS=4        rtl, sim: sequences that share the array, instead of the config's; sim asks on all
 WAVES=1          sim: record waves (FST)
 ENGINE=$(ENGINE)     generate: float or golden
 PYTHON=python3.12   setup: the interpreter for .venv (3.11 or newer)

@@ -54,7 +54,7 @@ def add_config(to: argparse.ArgumentParser) -> None:
 
 
 def load_config(args: argparse.Namespace) -> schema.Config:
-    """The config that the command line names, with `--text` and `--seed` put into it."""
+    """The config that the command line names, with `--text`, `--seed`, `--streams` put into it."""
     config = schema.load(args.config)
     text = getattr(args, "text", None)
     if text:
@@ -70,7 +70,20 @@ def load_config(args: argparse.Namespace) -> schema.Config:
             raise UserError(f"--seed {seed}: choose one from 0 to {SEEDS - 1}")
         train = config.train.model_copy(update={"seed": seed})
         config = config.model_copy(update={"train": train})
+    streams = getattr(args, "streams", None)
+    if streams is not None:
+        if not 1 <= streams <= schema.STREAMS:
+            raise UserError(f"--streams {streams}: choose 1 to {schema.STREAMS}")
+        hardware = config.hardware.model_copy(update={"streams": streams})
+        config = config.model_copy(update={"hardware": hardware})
     return config
+
+
+def add_streams(to: argparse.ArgumentParser) -> None:
+    """The option that changes how many sequences share the array."""
+    to.add_argument(
+        "--streams", type=int, metavar="N", help="sequences that share the array, not the config's"
+    )
 
 
 def run(main: Callable[[], int | None]) -> None:

@@ -25,6 +25,9 @@ CONFIG_DIR = Path(__file__).parent
 BUILD_DIR = CONFIG_DIR.parent / "build"
 
 
+STREAMS = 8  # most sequences on one array
+
+
 class ConfigError(ValueError):
     """A config that cannot be used; the message is one line and says what to change."""
 
@@ -197,7 +200,9 @@ class HardwareConfig(Section):
 
     rows: int = Field(8, ge=2, le=64)
     cols: int = Field(16, ge=2, le=64)
-    streams: int = Field(1, ge=1, le=8, description="independent sequences that share the array")
+    streams: int = Field(
+        1, ge=1, le=STREAMS, description="independent sequences that share the array"
+    )
 
     @model_validator(mode="after")
     def _shape(self) -> HardwareConfig:

@@ -61,6 +61,7 @@ def main() -> None:
     parser = cli.parser("configs.stages", __doc__.partition("\n")[0])
     parser.add_argument("--text", metavar="FILE", help="train on this file instead")
     parser.add_argument("--seed", type=int, help="seed of training (default: the config's)")
+    cli.add_streams(parser)
     parser.add_argument("--keep-seed", action="store_true", help="keep the last training's seed")
     args = parser.parse_args()
     folder = cli.load_config(args).build_dir / "stages"

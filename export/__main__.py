@@ -10,6 +10,7 @@ from quant import qmodel
 def main() -> None:
     parser = cli.parser("export", "Render the Verilog of a quantised model: ROMs, datapath, top.")
     parser.add_argument("--text", metavar="FILE", help="the text that the model was trained on")
+    cli.add_streams(parser)
     config = cli.load_config(parser.parse_args())
     source = config.build_dir / "quant"
     qm = qmodel.load(source)
@@ -20,6 +21,8 @@ def main() -> None:
     render.render(machine, out, config.name, digest)
     g, p = machine.geometry, machine.params
     print(f"array       {g.rows} x {g.cols} = {g.rows * g.cols} multipliers")
+    if g.streams > 1:
+        print(f"streams     {g.streams}, each with {g.kv_depth} words of KV cache in every row")
     print(f"widths      accumulator {p['AccW']}, weights {p['WeightW']}, KV cache {p['KvW']} bits")
     bits = sum(rom.width * len(rom.words) for rom in machine.roms)
     print(f"memory      {bits / 1024:.0f} kbit of ROM in {len(machine.roms)} modules")

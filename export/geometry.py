@@ -15,7 +15,6 @@ from quant.qmodel import QuantModel
 
 MIN_ACC_W = 24  # what requant_lane needs at least
 SERIAL_PASSES = 4  # cycles that the squares or the rotation of a tile may take
-STREAMS_MAX = 8
 SOFTMAX_SLOTS = 8  # heads in flight at most: the scores of the next run during a softmax
 
 # Scoreboard slots; heads follow from FIRST_HEAD_SLOT on.
@@ -63,8 +62,6 @@ class Geometry:
                 f"array of {rows} rows x {cols} cols: rotary positions rotate pairs of channels, "
                 "choose even numbers"
             )
-        if not 1 <= streams <= STREAMS_MAX:
-            raise UserError(f"{streams} streams: choose 1 to {STREAMS_MAX}")
         c = qm.config
         return cls(
             rows=rows,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 
 from tqdm import tqdm
 
@@ -37,6 +38,12 @@ def arguments() -> argparse.Namespace:
         default=0,
         metavar="N",
         help="instead of a prompt, ask N held-out questions of a task such as digits",
+    )
+    parser.add_argument(
+        "--streams",
+        dest="everywhere",
+        action="store_true",
+        help="ask on every stream of the machine at once, each with a seed of its own",
     )
     parser.add_argument("--waves", action="store_true", help="record waves (FST)")
     return parser.parse_args()
@@ -94,7 +101,9 @@ def main() -> int:
     if args.questions:
         asked, right = held_out(machine, args.questions)
     else:
-        asked, right = [request(machine, args, seed)], None
+        count = machine.streams if args.everywhere else 1
+        asked = [replace(request(machine, args, seed + n), stream=n) for n in range(count)]
+        right = None
     env.require(args.sim, waves=args.waves)
     out = config.build_dir / "sim"
     total = sum(len(one.prompt) + one.max_tokens - 1 for one in asked)

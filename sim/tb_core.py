@@ -162,10 +162,13 @@ class Bench:
                 await self.until_reset(last)
 
     async def run(self, stream: Stream, numbers: list[int]) -> bool:
-        """Requests of one stream, one after the other; False after a problem."""
+        """Requests of one stream, one after the other; False after a problem or an early end."""
         for number in numbers:
-            self.answers[number] = {"beats": stream.beats, "problem": None, "reset": True}
-            answer = await stream.run(self.requests[number])
+            try:
+                answer = await stream.run(self.requests[number])
+            except Stopped:
+                self.answers[number] = {"beats": stream.beats, "problem": None, "reset": True}
+                return False
             self.answers[number] = answer
             if answer["problem"]:
                 return False
@@ -202,8 +205,6 @@ async def plays_the_requests(dut: Any) -> None:
         await bench.play()
         await Timer(job["drain"] * PERIOD_NS, "ns")  # whatever is still written is recorded
         result["counters"] = str(bench.dut.counters_o.value)
-    except Stopped:
-        pass
     except ProtocolError as error:
         result["problem"] = str(error)
     finally:

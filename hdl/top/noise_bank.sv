@@ -67,7 +67,7 @@ module noise_bank #(
     logic [NoiseW-1:0] value_q;
     initial for (int word = 0; word < Words; word = word + 1) values[word] = '0;
     always_ff @(posedge clk_i) begin
-      if (write && lane_q[lane]) values[waddr_i] <= value_i;
+      if (write && !rst_i && lane_q[lane]) values[waddr_i] <= value_i;
       value_q <= values[raddr_i];
       if (zero_i) value_q <= '0;
     end
