@@ -11,10 +11,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from configs import cli, files, schema
 from configs.cli import UserError
-from export import program, validate
+from export import interleave, program, validate
 from export.blank import blank
 from export.geometry import Geometry
 from export.stages import STAGES, split
@@ -61,6 +62,29 @@ def single(one: Machine, *, sampled: bool = True) -> Cycles:
         first = sampled and position == 0
         tokens.append(one.token(position, sampled=sampled, first=first, warm=sampled))
     return Cycles(one, tokens)
+
+
+def interleaved(qm: QuantModel, g: Geometry, *, sampled: bool = True) -> interleave.Result:
+    """All streams over the whole context at once: writing with noise, or reading a prompt."""
+    length = (1, g.context) if sampled else (g.context, 1)
+    asked = [[interleave.Request(*length, True)] for _ in range(g.streams)]
+    return interleave.run(qm, g, program.build(qm, g).steps, asked)
+
+
+def several(qm: QuantModel, g: Geometry) -> dict[str, dict]:
+    """Figures of all streams together, by what they do."""
+    result = {}
+    for name in ("sampled", "prompt"):
+        run = interleaved(qm, g, sampled=name == "sampled")
+        mean, floor = run.cycles_per_token(), run.floor(g)
+        result[name] = {
+            "tokens": len(run.starts),
+            "mean": round(mean, 3),
+            "floor": round(floor, 3),
+            "utilisation": round(floor / mean, 4),
+            "waves": run.waves,
+        }
+    return result
 
 
 def vocabulary(config: schema.Config, given: int | None) -> int:
@@ -149,6 +173,7 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser("export.cycles", "Cycles per token of a config's machine, predicted.")
     parser.add_argument("--text", metavar="FILE", help="the text that the model was trained on")
     parser.add_argument("--array", metavar="RxC", help="another array than the config's")
+    parser.add_argument("--streams", type=int, metavar="N", help="instead of the config's")
     parser.add_argument("--vocab", type=int, metavar="N", help="tokens, if nothing is trained yet")
     return parser.parse_args()
 
@@ -159,15 +184,28 @@ def main() -> None:
     rows, cols = config.hardware.rows, config.hardware.cols
     if args.array:
         rows, cols = array(args.array)
-    one = machine(blank(config, vocabulary(config, args.vocab)), rows, cols)
+    qm = blank(config, vocabulary(config, args.vocab))
+    one = machine(qm, rows, cols)
+    streams = config.hardware.streams if args.streams is None else args.streams
+    together = Geometry.of(qm, rows, cols, streams)
     kinds = {"sampled": single(one), "prompt": single(one, sampled=False)}
     title = f"{config.name} on {rows} x {cols} = {rows * cols} multipliers"
     for name, cycles in kinds.items():
         print(f"{title}, {name} tokens\n{table(cycles)}\n")
+    contents: dict[str, Any] = {"config": config.name, "array": {"rows": rows, "cols": cols}}
+    contents |= {"about": STAGES} | {name: data(cycles) for name, cycles in kinds.items()}
+    if streams > 1:
+        contents["interleaved"] = {"streams": streams} | several(qm, together)
+        print(f"{streams} streams interleaved, all over the whole context")
+        for name in kinds:
+            entry = contents["interleaved"][name]
+            print(
+                f"{name:>9}{entry['mean']:10,.1f} cycles per token; floor {entry['floor']:,.1f}; "
+                f"useful {100 * entry['utilisation']:.1f} %"
+            )
+        print()
     out = config.build_dir / "cycles"
     out.mkdir(parents=True, exist_ok=True)
-    contents = {"config": config.name, "array": {"rows": rows, "cols": cols}, "about": STAGES}
-    contents |= {name: data(cycles) for name, cycles in kinds.items()}
     files.write_json(out / "cycles.json", contents)
     plot(out / "cycles.png", f"{title}, sampled tokens", kinds["sampled"].stages())
     print(f"written     {out}")

@@ -7,13 +7,17 @@ from itertools import pairwise
 from pathlib import Path
 
 from configs.schema import Config
+from export import interleave, program
 from export.blank import blank
 from export.counters import HOST, IDLE
 from export.cycles import machine
+from export.geometry import Geometry
 from sim import core
 
 Spent = dict[tuple[int, int], int]  # (cause, step) -> cycles; step -1 when no program runs
 NOT_BUSY = 7
+PAUSE = 2  # cycles from a closing beat to the next prompt, in the bench
+Moment = tuple[int, ...]  # cycles count from the first start
 
 
 def measured(run: Path) -> list[tuple[int, Spent]]:
@@ -54,3 +58,35 @@ def predicted(config: Config, vocab: int, outcome: core.Outcome) -> list[tuple[i
             )
             result.append((token.cycles, dict(token.spent)))
     return result
+
+
+def measured_streams(run: Path) -> tuple[list[Moment], list[Moment]]:
+    """(cycle, context, stream, position, sampled) of every start, (cycle, stream) of samples."""
+    rows = [line.split() for line in (run / "trace.txt").read_text().splitlines()]
+    numbers = [[int(text) for text in row[1:]] for row in rows if row[0] == "S"]
+    zero = numbers[0][0]
+    starts = [(cycle - zero, c, s, position, last) for cycle, c, s, position, _, last in numbers]
+    stream: dict[str, int] = {}
+    samples: list[Moment] = []
+    for row in rows:
+        if row[0] == "S":
+            stream[row[2]] = int(row[3])
+        elif row[0] == "T":
+            samples.append((int(row[1]) - zero, stream[row[2]]))
+    return list(starts), samples
+
+
+def predicted_streams(
+    config: Config, vocab: int, outcome: core.Outcome
+) -> tuple[list[Moment], list[Moment], int]:
+    """The same from the cycle model, and the number of waves."""
+    hardware, qm = config.hardware, blank(config, vocab)
+    g = Geometry.of(qm, hardware.rows, hardware.cols, hardware.streams)
+    asked: list[list[interleave.Request]] = [[] for _ in range(hardware.streams)]
+    for request, answer in zip(outcome.requests, outcome.answers, strict=True):
+        one = interleave.Request(len(request.prompt), len(answer.tokens), request.temperature > 0)
+        asked[request.stream].append(one)
+    result = interleave.run(qm, g, program.build(qm, g).steps, asked, PAUSE)
+    zero = result.starts[0].cycle
+    starts: list[Moment] = [(cycle - zero, *rest) for cycle, *rest in result.starts]
+    return starts, [(cycle - zero, stream) for cycle, stream in result.samples], result.waves

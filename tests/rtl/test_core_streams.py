@@ -15,7 +15,7 @@ import pytest
 from quant.golden import GoldenModel
 from sim import core
 from sim.requests import FULL, LIMIT, STOP, TOO_LONG, UNKNOWN, Request, Reset
-from tests.rtl import machines
+from tests.rtl import machines, spent
 from tests.rtl.test_core_shapes import QUICK, SLOW, Case, explain
 
 pytestmark = pytest.mark.rtl
@@ -73,6 +73,11 @@ def test_every_element_of_every_stream(
     assert outcome.checker.started == outcome.checker.tokens
     for request, answer in zip(requests, outcome.answers, strict=True):
         assert answer.tokens == alone(machine, request)
+    run = folder / "sim" / "run"
+    starts, samples, waves = spent.predicted_streams(settings, case.vocab, outcome)
+    assert spent.measured_streams(run) == (starts, samples)
+    assert outcome.counters is not None
+    assert outcome.counters["issued"] == waves
 
 
 def alone(machine: core.Machine, request: Request) -> list[int]:
