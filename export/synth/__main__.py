@@ -12,7 +12,7 @@ from configs import boards, cli, files, schema
 from configs.boards import Board
 from configs.cli import UserError
 from export import cycles, render, spec
-from export.synth import families, fit, flow, report
+from export.synth import families, fit, flow, report, source
 from quant import qmodel
 
 
@@ -27,6 +27,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--freq", type=float, help="clock of the machine in MHz (the board's)")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds to try, 1, 2, ...")
     parser.add_argument("--bitstream", action="store_true", help="write a .bit of the best seed")
+    parser.add_argument(
+        "--top",
+        choices=("board", "core"),
+        default="board",
+        help="the whole board, or the core alone between shift registers",
+    )
     parser.add_argument("--array", metavar="RxC", help="this array instead of the config's")
     parser.add_argument("--rtl", type=Path, help="folder of the rendered machine (the config's)")
     parser.add_argument("--out", type=Path, help="folder to write (build/<config>/synth/<board>)")
@@ -55,9 +61,9 @@ def named(board: str, array: str | None) -> str:
 
 def rendered(config: schema.Config, array: str, folder: Path) -> Path:
     """`folder`, with the config's artefact on another array in it."""
-    source = config.build_dir / "quant"
-    machine = spec.build(qmodel.load(source), *cycles.array(array))
-    digest = files.sha256(source / "qmodel.json", source / "qmodel.safetensors")
+    quant = config.build_dir / "quant"
+    machine = spec.build(qmodel.load(quant), *cycles.array(array))
+    digest = files.sha256(quant / "qmodel.json", quant / "qmodel.safetensors")
     folder.parent.mkdir(parents=True, exist_ok=True)
     render.render(machine, folder, config.name, digest)
     return folder
@@ -80,7 +86,8 @@ def main() -> int:
         print(f"[{time.monotonic() - begin:5.0f} s] {line}", flush=True)
 
     seeds = tuple(range(1, args.seeds + 1))
-    job = flow.Job(rtl, board, folder, seeds, tell)
+    top = source.BOARD_TOP if args.top == "board" else source.CORE_TOP
+    job = flow.Job(rtl, board, folder, seeds, tell, top)
     sums = {
         "multipliers": fit.multipliers(manifest, board.fpga),
         "blocks": fit.block_ram(manifest, board.fpga),

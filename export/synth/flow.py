@@ -36,6 +36,7 @@ class Job:
     folder: Path
     seeds: tuple[int, ...]
     tell: Callable[[str], None]
+    top: str = source.BOARD_TOP
 
 
 def _stage(job: Job, name: str, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -141,9 +142,10 @@ def run(job: Job) -> dict[str, Any]:
     family = job.board.fpga.family
     for tool in ["yosys", *([families.ROUTER[family]] if family in families.ROUTER else [])]:
         tools.program(tool)
-    made = source.write(job.rtl, job.board, job.folder / "source")
+    made = source.write(job.rtl, job.board, job.folder / "source", job.top)
     synthesised = synthesise(job, made)
-    result: dict[str, Any] = {"clock_hz": made.clock_hz, "netlist": synthesised, "seeds": []}
+    result: dict[str, Any] = {"top": made.top, "clock_hz": made.clock_hz}
+    result |= {"netlist": synthesised, "seeds": []}
     if family in families.ROUTER:
         with ThreadPoolExecutor(min(len(job.seeds), os.cpu_count() or 1)) as pool:
             runs = [pool.submit(route, job, made, seed, synthesised["key"]) for seed in job.seeds]

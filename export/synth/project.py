@@ -11,6 +11,7 @@ import os
 
 from configs import boards, cli
 from configs.cli import UserError
+from export import around
 from export.synth import fit, source
 
 SCRIPTS = {"xilinx7": ("vivado.tcl", "pins.xdc"), "cyclonev": ("quartus.tcl", "pins.sdc")}
@@ -33,7 +34,7 @@ def main() -> None:
     made = source.write(rtl, board, folder)
     values = {"config": config.name, "board": board, "pins": source.pins(board)}
     for name in SCRIPTS[board.fpga.family]:
-        text = source.environment().get_template(f"{name}.j2")
+        text = around.template(f"{name}.j2")
         rendered = text.render(top=made.top, verilog=made.verilog, **values)
         (folder / name).write_text(rendered, encoding="utf-8")
     script = SCRIPTS[board.fpga.family][0]

@@ -33,6 +33,7 @@ def build(
         "artefact": manifest["source"],
         "array": manifest["array"],
         "board": board.name,
+        "top": result["top"],
         "device": {"name": device.name, "family": device.family, "part": device.part},
         "tools": {tools.WHEELS[tool]: tools.version(tool) for tool in used},
         "expected": {what: {one.part: one.count for one in parts} for what, parts in sums.items()},
@@ -56,7 +57,8 @@ def _row(label: str, *values: str) -> str:
 def table(report: dict[str, Any]) -> str:
     """The same for reading."""
     lines = [
-        f"{report['config']} on {report['board']} ({report['device']['part']}), array "
+        f"{report['config']} on {report['board']} ({report['device']['part']}), top "
+        f"{report['top']}, array "
         f"{report['array']['rows']} x {report['array']['cols']}",
         ", ".join(f"{wheel} {version}" for wheel, version in report["tools"].items()),
         "",

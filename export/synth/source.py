@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from configs import files
 from configs.boards import Board
-from export.render import TEMPLATES
+from export import around
+from export import board as board_module
 from export.synth import pll
 
 PRIMITIVES = Path(__file__).parent.parent / "primitives"
-TOP = "synth_top"
+BOARD_TOP = "fpga_top"  # the whole board, with its serial line
+CORE_TOP = "synth_top"  # the core alone, between shift registers
 PORT = re.compile(
     r"^\s*(input|output)\s+(?:wire|reg|logic)\s+(?:\[\s*(\d+)\s*:\s*0\s*\])?\s*(\w+)", re.MULTILINE
 )
@@ -57,32 +56,18 @@ def ports(text: str) -> tuple[list[Port], list[Port]]:
     return found["input"], found["output"]
 
 
-def environment() -> Environment:
-    """Templates; a name that is missing fails."""
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-
-
 def _shift_register_top(core: str, board: Board, shared: dict[str, Any]) -> str:
     inputs, outputs = ports(core)
     lsb = {port.name: port.lsb for port in outputs}
     valid = next(port for port in outputs if port.name == "m_axis_tvalid")
-    return (
-        environment()
-        .get_template("synth_top.sv.j2")
-        .render(
-            inputs=inputs,
-            outputs=outputs,
-            valid=f"|answer[{valid.lsb}+:{valid.width}]",
-            busy=lsb["busy_o"],
-            leds=len(board.pins.leds),
-            clock_module=board.clock_module,
-            **shared,
-        )
+    return around.template(f"{CORE_TOP}.sv.j2").render(
+        inputs=inputs,
+        outputs=outputs,
+        valid=f"|answer[{valid.lsb}+:{valid.width}]",
+        busy=lsb["busy_o"],
+        leds=len(board.pins.leds),
+        clock_module=board.clock_module,
+        **shared,
     )
 
 
@@ -90,6 +75,8 @@ def pins(board: Board) -> dict[str, str]:
     """The package pin of every port of the top."""
     named = board.pins
     result = {"clk": named.clk, "uart_rx": named.uart_rx, "uart_tx": named.uart_tx}
+    if named.rst_n is not None:
+        result["rst_n"] = named.rst_n
     return result | {f"leds[{index}]": pin for index, pin in enumerate(named.leds)}
 
 
@@ -109,35 +96,57 @@ def constraints(board: Board) -> tuple[str, str] | None:
     return None
 
 
-def write(rtl: Path, board: Board, folder: Path) -> Source:
+def _clock(board: Board, clock: pll.Clock, shared: dict[str, Any]) -> str:
+    return around.template("clock_pll.sv.j2").render(
+        family=board.fpga.family,
+        dividers=clock.dividers,
+        core_mhz=f"{clock.hz / 1e6:g}",
+        clock_mhz=f"{board.clock_hz / 1e6:g}",
+        **shared,
+    )
+
+
+def _board_top(stage: Path, board: Board, clock: pll.Clock, shared: dict[str, Any]) -> list[str]:
+    """The board's top and its modules beside the core; names of all Verilog."""
+    hz = round(clock.hz)
+    names = board_module.render(stage, stage, hz, board.baud, board.clock_module)
+    text = around.template(f"{BOARD_TOP}.sv.j2").render(
+        board=board.name,
+        leds=len(board.pins.leds),
+        reset=board.pins.rst_n is not None,
+        **shared,
+    )
+    (stage / f"{BOARD_TOP}.sv").write_text(text, encoding="utf-8")
+    return [*names, f"{BOARD_TOP}.sv"]
+
+
+def write(rtl: Path, board: Board, folder: Path, top: str = BOARD_TOP) -> Source:
     """Fill `folder` with everything that synthesis reads of the machine in `rtl`."""
-    manifest = json.loads((rtl / "manifest.json").read_text(encoding="utf-8"))
-    shared = {"config": manifest["config"], "source": manifest["source"][:16]}
+    core = around.load(rtl)
+    shared = {"config": core.config, "source": core.source[:16]}
     clock = pll.clock(board)
+    names = [path.name for path in core.files]
     with files.staged_dir(folder) as stage:
-        names = (rtl / "files.f").read_text(encoding="ascii").split()
-        for path in [rtl / name for name in names] + sorted(rtl.glob("*.hex")):
+        for path in [*core.files, *sorted(rtl.glob("*.hex"))]:
             shutil.copyfile(path, stage / path.name)
+        for name in ("manifest.json", "files.f"):
+            shutil.copyfile(rtl / name, stage / name)
         for path in sorted((PRIMITIVES / board.fpga.family).glob("*.sv")):
             shutil.copyfile(path, stage / path.name)
+        if top == BOARD_TOP:
+            names = _board_top(stage, board, clock, shared)
+        else:
+            header = (rtl / "core.sv").read_text(encoding="utf-8")
+            text = _shift_register_top(header, board, shared)
+            (stage / f"{CORE_TOP}.sv").write_text(text, encoding="utf-8")
+            names.append(f"{CORE_TOP}.sv")
         if clock.dividers:
-            text = environment().get_template("clock_pll.sv.j2")
-            rendered = text.render(
-                family=board.fpga.family,
-                dividers=clock.dividers,
-                core_mhz=f"{clock.hz / 1e6:g}",
-                clock_mhz=f"{board.clock_hz / 1e6:g}",
-                **shared,
-            )
-            (stage / "clock_pll.sv").write_text(rendered, encoding="utf-8")
+            (stage / "clock_pll.sv").write_text(_clock(board, clock, shared), encoding="utf-8")
             names.append("clock_pll.sv")
-        top = _shift_register_top((rtl / "core.sv").read_text(encoding="utf-8"), board, shared)
-        (stage / f"{TOP}.sv").write_text(top, encoding="utf-8")
-        names.append(f"{TOP}.sv")
         placed = constraints(board)
         if placed is not None:
             (stage / placed[0]).write_text(placed[1], encoding="utf-8")
-    return Source(folder, TOP, names, placed[0] if placed else None, clock.hz)
+    return Source(folder, top, names, placed[0] if placed else None, clock.hz)
 
 
 def digest(source: Source) -> str:

@@ -39,6 +39,7 @@ def test_a_small_machine_becomes_a_bitstream_once(small: Path, sim_build: Path) 
     """Also: what is made is kept, and made again when it is lost or its input changes."""
     out = sim_build / "synth"
     words = ("--rtl", small, "--out", out, "--seeds", 1, "--freq", 50, "--bitstream")
+    words += ("--top", "core")  # a third less to place than the whole board
     first = run_synth(*words)
     assert first.returncode == 0, first.stdout + first.stderr
     bits = (out / "fixformer.bit").read_bytes()
@@ -67,6 +68,16 @@ def test_a_small_machine_becomes_a_bitstream_once(small: Path, sim_build: Path) 
     assert third.returncode == 1
     assert "too slow: 49.0 MHz, 50.0 MHz are asked for" in third.stdout
     assert json.loads((out / "report.json").read_text())["status"] == "too slow"
+
+
+@pytest.mark.slow
+def test_a_whole_board_becomes_a_bitstream(small: Path, sim_build: Path) -> None:
+    out = sim_build / "synth-board"
+    result = run_synth("--rtl", small, "--out", out, "--seeds", 1, "--freq", 50, "--bitstream")
+    assert result.returncode == 0, result.stdout + result.stderr
+    summary = json.loads((out / "report.json").read_text())
+    assert (summary["top"], summary["status"]) == ("fpga_top", "met")
+    assert (out / "fixformer.bit").stat().st_size > 100_000
 
 
 # -- refused before synthesis
@@ -277,7 +288,7 @@ def outcome(board: Board, seeds: list[dict]) -> dict:
     manifest |= {"cycles": {"warm": [[90], [110]]}}
     use = {"luts": 1, "flip_flops": 1, "multipliers": 1, "blocks": 1}
     made = {"use": use, "cpu_seconds": 1, "memory_mib": 1}
-    result = {"clock_hz": board.core_hz, "netlist": made, "seeds": seeds}
+    result = {"top": "t", "clock_hz": board.core_hz, "netlist": made, "seeds": seeds}
     return report.build(manifest, board, {}, result)
 
 
