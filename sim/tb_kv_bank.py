@@ -1,4 +1,7 @@
-"""kv_bank: a read and often a write every cycle: tiles of values, columns of keys."""
+"""kv_bank: a read and often a write every cycle: tiles of values, columns of keys.
+
+Never of the same word, since what is read of a word that is being written is not defined.
+"""
 
 import random
 
@@ -25,8 +28,9 @@ async def remembers(dut: HierarchyObject) -> None:
         address = random.randrange(depth)
         timeline.at(cycle, raddr=address)
         expected[cycle + LATENCY] = list(memory.cells[p["Row"]][address])
-        if random.random() < 0.7:
-            address, is_value = random.randrange(depth), random.random() < 0.3
+        read, address = address, random.randrange(depth)
+        if address != read and random.random() < 0.7:
+            is_value = random.random() < 0.3
             tile = [random.getrandbits(width) for _ in range(cols)]
             row, col = random.randrange(rows), random.randrange(cols)
             sub = random.randrange(max(1, cols // rows))

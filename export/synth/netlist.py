@@ -106,7 +106,8 @@ def fold_output_registers(module: dict[str, Any]) -> int:
                 if not one or not _plain_register(module["cells"][ends[0][0]], clock):
                     break
                 registers[name] = ends[0][0]
-            if not used or len(registers) < len(used):
+            one_clock = cell["connections"]["CLKA"] == clock or port != "AB"
+            if not used or len(registers) < len(used) or not one_clock:
                 continue
             for name, register in registers.items():
                 cell["connections"][name] = module["cells"].pop(register)["connections"]["Q"]
@@ -114,6 +115,7 @@ def fold_output_registers(module: dict[str, Any]) -> int:
                 if name not in registers:
                     cell["connections"][name] = []
             for side in port:
+                cell["connections"][f"OCE{side}"] = ["1"]
                 cell["parameters"][f"REGMODE_{side}"] = "OUTREG"
             folded += len(registers)
     return folded
