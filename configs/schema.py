@@ -178,13 +178,19 @@ class TrainConfig(Section):
 class QuantConfig(Section):
     """Number formats of the integer model; `docs/numerics.md` is the specification."""
 
-    LATER = ("residual_bits", "bits", "calibration", "percentile")
+    LATER = (
+        *("residual_bits", "bits", "calibration", "percentile"),
+        *("rsqrt_bits", "recip_bits", "bump_bits"),
+    )
     weight_bits: int = Field(8, ge=2, le=8, description="2: ternary")
     act_bits: int = Field(12, ge=8, le=16)
     kv_bits: int = Field(10, ge=4, le=16)
     residual_bits: int = Field(16, ge=12, le=16)
     score_frac_bits: int = Field(5, ge=2, le=8)
     prob_bits: int = Field(12, ge=6, le=15)
+    rsqrt_bits: int = Field(7, ge=4, le=8, description="the table of 1/sqrt: 3 * 2^this entries")
+    recip_bits: int = Field(7, ge=4, le=8, description="the table of 1/x: 2^this entries")
+    bump_bits: int = Field(8, ge=4, le=10, description="the table of GELU or SiLU: 2^this entries")
     bits: dict[str, int] = Field({}, description="overrides by name, see configs/widths.py")
     calibration_windows: int = Field(64, ge=1)
     calibration: Literal["mse", "absmax", "percentile"] = "mse"

@@ -163,7 +163,9 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
     """Every module parameter of the machine, by the name that the RTL gives it."""
     quant = qm.quant
     shifts, biases = memory.parameters(builder, g)
-    bump = qm.tables["bump"]
+    bump, rsqrt, recip = (qm.tables[name] for name in ("bump", "rsqrt", "recip"))
+    assert rsqrt is not None
+    assert recip is not None
     weight_addr_w, kv_addr_w = width(builder.weight_words), width(g.streams * g.kv_depth)
     several = g.streams > 1
     x_tiles, score_tiles, logit_tiles = g.tiles(g.d_model), g.tiles(g.context), g.tiles(g.vocab)
@@ -237,6 +239,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "BumpShift": qm.bump_shift,
         "HiddenZero": qm.formats["layers.0.ffn_hidden"].zero,
         "HiddenW": max(qm.formats[f"layers.{i}.ffn_hidden"].bits for i in range(g.n_layers)),
+        "BumpAddrW": 8 if bump is None else width(len(bump)),
         "BumpW": 1 if bump is None else max(int(bump.max()).bit_length(), 1),
         "Rope": int(g.rotary),
         "RopePasses": g.rope_passes,
@@ -244,6 +247,8 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "RopePeriod": g.rope_period,
         "RopePeriodW": width(g.rope_period),
         "RopeAddrW": width(g.context * g.rope_period),
+        "RsqrtBits": width(len(rsqrt) // 3),
+        "RecipBits": width(len(recip)),
         "FracBits": quant["score_frac_bits"],
         "ScoreTiles": score_tiles,
         "ScoreTileW": width(score_tiles),

@@ -125,11 +125,15 @@ def best_frac(sample: Array, least: int, formats: Callable[[int], QFormat]) -> i
     return min(range(least, least + CLIP_CANDIDATES), key=error)
 
 
-def hidden_format(activation: str, bits: int, frac: int) -> QFormat:
+def hidden_format(
+    activation: str, bits: int, frac: int, cell_bits: int = tables.CELL_BITS
+) -> QFormat:
     """The hidden layer's: unsigned, from the least value of the activation on."""
-    kind, bits = tables.BUMPS.get(activation), min(bits, HIDDEN_BITS_MAX)
-    zero = 0 if kind is None else tables.depth(bits + 1, frac, kind)
-    return QFormat(bits, frac, False, zero)
+    bits = min(bits, HIDDEN_BITS_MAX)
+    if (kind := tables.BUMPS.get(activation)) is None:
+        return QFormat(bits, frac, False)
+    _, bump = tables.activation_table(bits + 1, frac, kind, cell_bits)
+    return QFormat(bits, frac, False, int(bump.max()))
 
 
 def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dict[str, QFormat]:
@@ -153,7 +157,7 @@ def choose_formats(folded: Folded, stats: Statistics, quant: QuantConfig) -> dic
         formats[name + "attn_residual"] = formats[name + "ffn_residual"] = residual
         if layer.cross is not None:
             formats |= _cross_formats(name + "cross_", stats, quant, residual)
-    _share_bump(formats, folded, stats)
+    _share_bump(formats, folded, stats, quant)
     if folded.config.activation == "swiglu":
         _reachable_hidden(formats, folded)
     logit_frac = min(covering_frac(HEADROOM * stats.absmax["logits"], 16), LOGIT_FRAC_MAX)
@@ -178,7 +182,7 @@ def _hidden(folded: Folded, stats: Statistics, quant: QuantConfig, stage: str) -
     activation, bits = folded.config.activation, widths.width(quant, stage)
 
     def formats(frac: int) -> QFormat:
-        return hidden_format(activation, bits, frac)
+        return hidden_format(activation, bits, frac, quant.bump_bits)
 
     return _chosen(stats, quant, stage, stats.absmax[stage], formats)
 
@@ -238,7 +242,9 @@ def _residual_absmax(folded: Folded, stats: Statistics) -> float:
     return max(largest + [float(np.abs(table).max()) for table in tables])
 
 
-def _share_bump(formats: dict[str, QFormat], folded: Folded, stats: Statistics) -> None:
+def _share_bump(
+    formats: dict[str, QFormat], folded: Folded, stats: Statistics, quant: QuantConfig
+) -> None:
     """All layers read one table of their activation, if it has one, so they share the widest range.
 
     The format is also that of the activation's input: silu(z) and Phi(z) z are small only where z
@@ -254,7 +260,7 @@ def _share_bump(formats: dict[str, QFormat], folded: Folded, stats: Statistics) 
     end = tables.BUMPS[activation].reach * ops.limit(bits) / 2 ** (bits - 1)  # a format's end
     fracs.append(covering_frac(min(end, max(stats.absmax[f"{n}.z"] for n in names)), bits))
     shared = formats[names[0]].bits, min(fracs)
-    fmt = QFormat(*shared) if gated else hidden_format(activation, *shared)
+    fmt = QFormat(*shared) if gated else hidden_format(activation, *shared, quant.bump_bits)
     formats |= dict.fromkeys(names, fmt)
 
 

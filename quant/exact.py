@@ -58,8 +58,9 @@ class Scalar(NamedTuple):
 
 def scalar(total: Array, table: Array, octaves: int) -> Scalar:
     """`ops.norm_scalar` (octaves=2) or `ops.recip_scalar` (1) of whole sums float64 [...] >= 1."""
+    bits = ops.index_bits(len(table) // (2**octaves - 1))
     k = (np.frexp(total)[1] - 1) // octaves
-    cell = np.ldexp(total, 6 - octaves * k).astype(np.intp) - 64
+    cell = np.ldexp(total, bits - octaves * k).astype(np.intp) - (1 << bits)
     mantissa = table.take(cell)
     return Scalar(mantissa, k, np.ldexp(mantissa, -k), int(total.max(initial=0)))
 

@@ -61,6 +61,8 @@ class GoldenModel:
         tables = {name: ops.ints(t) for name, t in qm.tables.items() if t is not None}
         self.tables = {name: exact.real(table) for name, table in tables.items()}
         self.rsqrt, self.recip = (tables[name].tolist() for name in ("rsqrt", "recip"))
+        self.rsqrt_bits = ops.index_bits(len(self.rsqrt) // 3)
+        self.recip_bits = ops.index_bits(len(self.recip))
         reach = (ops.EXP_SHIFT_MAX + 1) << qm.quant["score_frac_bits"]
         self.exp2 = exact.real(ops.exp2_negative(np.arange(reach), tables["exp2"]))
         self.residual_max = float(ops.limit(qm.residual_bits))
@@ -151,14 +153,14 @@ class GoldenModel:
         """`ops.norm_scalar` of one row [D], in Python integers."""
         s2 = int(x.dot(x)) + eps_int
         k = (s2.bit_length() - 1) >> 1
-        return self.rsqrt[((s2 << 6) >> (2 * k)) - 64], k
+        return self.rsqrt[((s2 << self.rsqrt_bits) >> (2 * k)) - (1 << self.rsqrt_bits)], k
 
     def _recip_scalars(self, totals: Array) -> list[tuple[int, int]]:
         """`ops.recip_scalar` of whole totals [H], in Python integers."""
-        rows = []
+        rows, bits = [], self.recip_bits
         for total in map(int, totals.tolist()):
             k = total.bit_length() - 1
-            rows.append((self.recip[((total << 6) >> k) - 64], k))
+            rows.append((self.recip[((total << bits) >> k) - (1 << bits)], k))
         return rows
 
     def _block(self, state: State, index: int, x: Array, record: Trace | None) -> Array:

@@ -66,21 +66,26 @@ def floor_log2(x: Ints) -> Ints:
     return np.searchsorted(powers, ints(x), side="right") - 1
 
 
+def index_bits(cells: int) -> int:
+    """Bits of a number of `cells` cells, a power of two."""
+    return cells.bit_length() - 1
+
+
 def norm_scalar(sum_squares: Ints, rsqrt: Ints) -> tuple[Ints, Ints]:
-    """(r, k) with 1/rms ~ r * 2^-k: table `rsqrt` [192] read by the leading bits of the sum.
+    """(r, k) with 1/rms ~ r * 2^-k: table `rsqrt` [3 * 2^n] read by the leading bits of the sum.
 
     `sum_squares` is sum(x^2) + eps_int >= 1. Even powers of two only, hence k = log2 // 2.
     """
-    s2 = ints(sum_squares)
+    s2, n = ints(sum_squares), index_bits(len(rsqrt) // 3)
     k = floor_log2(s2) >> 1
-    return ints(rsqrt)[((s2 << 6) >> (2 * k)) - 64], k
+    return ints(rsqrt)[((s2 << n) >> (2 * k)) - (1 << n)], k
 
 
 def recip_scalar(total: Ints, recip: Ints) -> tuple[Ints, Ints]:
-    """(r, k) with 1/total ~ r * 2^(-15-k): table `recip` [64]; total >= 1."""
-    total = ints(total)
+    """(r, k) with 1/total ~ r * 2^(-15-k): table `recip` [2^n]; total >= 1."""
+    total, n = ints(total), index_bits(len(recip))
     k = floor_log2(total)
-    return ints(recip)[((total << 6) >> k) - 64], k
+    return ints(recip)[((total << n) >> k) - (1 << n)], k
 
 
 def reduce_acc(acc: Ints, shift: Ints | int) -> Ints:
@@ -121,9 +126,9 @@ def relu(z: Ints) -> Ints:
 
 
 def gelu(z: Ints, bump: Ints, bump_shift: int) -> Ints:
-    """ReLU minus the even bump relu(x) - gelu(x), from a table [256] over |z|; SiLU the same."""
+    """ReLU minus the even bump relu(x) - gelu(x), from a table over |z|; SiLU the same."""
     z = ints(z)
-    cell = np.minimum(np.abs(z) >> bump_shift, 255)
+    cell = np.minimum(np.abs(z) >> bump_shift, len(bump) - 1)
     return np.maximum(z, 0) - ints(bump)[cell]
 
 

@@ -234,13 +234,14 @@ class _Quantizer:
         if kind := tables.BUMPS.get(config.activation):
             gated = config.activation == "swiglu"
             active = self.formats["layers.0.ffn_gate" if gated else "layers.0.ffn_hidden"]
-            shift = tables.bump_shift(active.signed_bits, active.frac, kind.reach)
-            bump = tables.bump_table(active.frac, shift, kind.function)
+            shift, bump = tables.activation_table(
+                active.signed_bits, active.frac, kind, quant.bump_bits
+            )
         if config.positions == "rotary":
             cos, sin = tables.rotary_tables(config.context, config.d_head)
         constants = {
-            "rsqrt": tables.rsqrt_table(config.d_model),
-            "recip": tables.recip_table(),
+            "rsqrt": tables.rsqrt_table(config.d_model, quant.rsqrt_bits),
+            "recip": tables.recip_table(quant.recip_bits),
             "exp2": tables.exp2_table(quant.score_frac_bits, quant.prob_bits),
             "gumbel": tables.gumbel_table(),
             "bump": bump,

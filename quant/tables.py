@@ -13,11 +13,10 @@ import numpy as np
 
 from quant.ops import GUMBEL_FRAC, MANT_BITS, ROTARY_FRAC
 
-RSQRT_SIZE = 192
-RECIP_SIZE = 64
+INDEX_BITS = 7  # of the mantissa, in the tables of 1/sqrt and 1/x
+CELL_BITS = 8  # of the magnitude, in the table of GELU or SiLU
 GUMBEL_OCTAVES = 16
 GUMBEL_SIZE = GUMBEL_OCTAVES * 64
-BUMP_SIZE = 256
 ROTARY_BASE = 10000.0
 
 
@@ -30,15 +29,16 @@ def norm_octave(d_model: int) -> int:
     return ((d_model - 1).bit_length() + 1) // 2
 
 
-def rsqrt_table(d_model: int) -> np.ndarray:
-    """[192] u16: 2^15 * sqrt(d_model) * 2^-z / sqrt(1 + (i + 1/2) / 64)."""
-    c = math.sqrt(d_model) * 2.0 ** -norm_octave(d_model)
-    return _rounded([2**MANT_BITS * c / math.sqrt(1 + (i + 0.5) / 64) for i in range(RSQRT_SIZE)])
+def rsqrt_table(d_model: int, bits: int = INDEX_BITS) -> np.ndarray:
+    """[3n] u16, n = 2^bits: 2^15 * sqrt(d_model) * 2^-z / sqrt(1 + (i + 1/2) / n)."""
+    c, n = math.sqrt(d_model) * 2.0 ** -norm_octave(d_model), 1 << bits
+    return _rounded([2**MANT_BITS * c / math.sqrt(1 + (i + 0.5) / n) for i in range(3 * n)])
 
 
-def recip_table() -> np.ndarray:
-    """[64] u16: 2^15 / (1 + (i + 1/2) / 64)."""
-    return _rounded([2**MANT_BITS / (1 + (i + 0.5) / 64) for i in range(RECIP_SIZE)])
+def recip_table(bits: int = INDEX_BITS) -> np.ndarray:
+    """[n] u16, n = 2^bits: 2^15 / (1 + (i + 1/2) / n)."""
+    n = 1 << bits
+    return _rounded([2**MANT_BITS / (1 + (i + 0.5) / n) for i in range(n)])
 
 
 def exp2_table(frac_bits: int, prob_bits: int) -> np.ndarray:
@@ -87,27 +87,36 @@ BUMPS = {
 }
 
 
-def bump_shift(bits: int, frac: int, reach: int = 4) -> int:
-    """Smallest shift whose 256 cells cover `reach` real, or all magnitudes of the format."""
+def bump_shift(bits: int, frac: int, reach: int = 4, cell_bits: int = CELL_BITS) -> int:
+    """Least shift whose 2^cell_bits cells cover `reach` real, or all magnitudes of the format."""
     codes = min(reach << frac if frac >= 0 else 1, 1 << (bits - 1))
-    return max(0, (codes - 1).bit_length() - 8)
+    return max(0, (codes - 1).bit_length() - cell_bits)
 
 
-def bump_table(frac: int, shift: int, function: Callable[[float], float] = gelu) -> np.ndarray:
-    """[256] in hidden units: relu(x) - function(x) in the middle of the 2^shift codes of a cell.
+def bump_table(
+    frac: int,
+    shift: int,
+    function: Callable[[float], float] = gelu,
+    cell_bits: int = CELL_BITS,
+) -> np.ndarray:
+    """[2^cell_bits] in hidden units: relu(x) - function(x) in the middle of a cell's 2^shift codes.
 
     Cell 0 is 0, so that function(0) = 0: lanes that pad a tile stay 0.
     """
     values = [0.0]
-    for i in range(1, BUMP_SIZE):
+    for i in range(1, 1 << cell_bits):
         x = (i * 2**shift + (2**shift - 1) / 2) * 2.0**-frac
         values.append((x - function(x)) * 2.0**frac)
     return _rounded(values)
 
 
-def depth(bits: int, frac: int, kind: Bump) -> int:
-    """How far the activation of codes of `bits` bits goes below 0, in their unit."""
-    return int(bump_table(frac, bump_shift(bits, frac, kind.reach), kind.function).max())
+def activation_table(
+    bits: int, frac: int, kind: Bump, cell_bits: int = CELL_BITS
+) -> tuple[int, np.ndarray]:
+    """Shift and table for the activation of codes of `bits` bits; how far it goes below 0 is the
+    largest entry."""
+    shift = bump_shift(bits, frac, kind.reach, cell_bits)
+    return shift, bump_table(frac, shift, kind.function, cell_bits)
 
 
 def rotary_tables(context: int, d_head: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ LUT_LATENCY = 4
 def scale(total: int, table: list[int]) -> tuple[int, int]:
     """The specification: mantissa and exponent of 1/sqrt(total)."""
     k = (total.bit_length() - 1) >> 1
-    return table[(total * 64 >> 2 * k) - 64], k
+    cells = len(table) // 3
+    return table[(total * cells >> 2 * k) - cells], k
 
 
 def compare(check: Checker, record: Record, expected: dict[int, tuple[int, int]]) -> None:
@@ -33,7 +34,8 @@ async def scales(dut: HierarchyObject) -> None:
     lanes, passes, eps = (parameters()[name] for name in ("Cols", "Passes", "Eps"))
     group = lanes // passes
     latency = passes + 3 + (max(group - 1, 0).bit_length() + 1) // 2 + LUT_LATENCY
-    table = [random.getrandbits(16) for _ in range(192)]
+    bits = parameters().get("IndexBits", 6)
+    table = [random.getrandbits(16) for _ in range(3 << bits)]
     timeline = Timeline(["valid"], {"data": lanes * 16, "first": 1, "last": 1})
     expected: dict[int, tuple[int, int]] = {}
     for _ in range(VECTORS):
@@ -50,7 +52,7 @@ async def scales(dut: HierarchyObject) -> None:
         if random.random() < 0.05:
             timeline.reset(expected)
     cycles = timeline.now + latency
-    tables = [Table("table", table, 8, 16)]
+    tables = [Table("table", table, bits + 2, 16)]
     record = await play(dut, timeline, ["valid_o", "mant_o", "exp_o"], cycles, tables)
     check = Checker("norm_unit")
     compare(check, record, expected)

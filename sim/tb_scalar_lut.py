@@ -13,13 +13,13 @@ from sim.bench import Checker, Table, Timeline, parameters, play
 LATENCY = 4
 
 
-def reference(value: int, even: int) -> tuple[int, int]:
-    """Index into the table, and the exponent."""
+def reference(value: int, even: int, cells: int) -> tuple[int, int]:
+    """Index into the table of `cells` an octave, and the exponent."""
     k = 0
     while value >> (k + 1):
         k += 1
     shift = k & ~1 if even else k
-    return (value * 64 >> shift) - 64, k >> 1 if even else k
+    return (value * cells >> shift) - cells, k >> 1 if even else k
 
 
 def stimuli(width: int) -> list[int]:
@@ -38,7 +38,8 @@ def stimuli(width: int) -> list[int]:
 @cocotb.test()
 async def looks_up(dut: HierarchyObject) -> None:
     width, even = parameters()["InW"], parameters()["Even"]
-    size = 192 if even else 64
+    bits = parameters().get("IndexBits", 6)
+    size = (3 if even else 1) << bits
     table = [random.getrandbits(16) for _ in range(size)]
     timeline, expected = Timeline(["valid"], {"value": width}), {}
     for value in stimuli(width):
@@ -49,13 +50,13 @@ async def looks_up(dut: HierarchyObject) -> None:
             timeline.reset(expected)
     cycles = timeline.now + LATENCY
     ports = ["valid_o", "mant_o", "exp_o"]
-    tables = [Table("table", table, 8 if even else 6, 16)]
+    tables = [Table("table", table, bits + 2 * even, 16)]
     record = await play(dut, timeline, ports, cycles, tables)
     check = Checker("scalar_lut")
     for cycle in range(1, cycles):
         check.equal(f"valid_o {cycle}", int(cycle in expected), record["valid_o"][cycle])
         if cycle in expected:
-            index, exponent = reference(expected[cycle], even)
+            index, exponent = reference(expected[cycle], even, 1 << bits)
             check.equal(f"mant_o of {expected[cycle]}", table[index], record["mant_o"][cycle])
             check.equal(f"exp_o of {expected[cycle]}", exponent, record["exp_o"][cycle])
     check.finish()

@@ -45,7 +45,7 @@ def probabilities(scores: list[int], exp2: list[int], frac_bits: int) -> list[in
 def reciprocal(total: int, table: list[int]) -> tuple[int, int]:
     """Mantissa and exponent."""
     k = total.bit_length() - 1
-    return table[(total * 64 >> k) - 64], k
+    return table[(total * len(table) >> k) - len(table)], k
 
 
 def slot_bits(p: dict[str, int]) -> int:
@@ -133,7 +133,8 @@ async def heads(dut: HierarchyObject) -> None:
     p = parameters()
     top, octave = (1 << p["ProbBits"]) - 1, 1 << p["FracBits"]
     exp2 = [round(top * 2 ** (-f / octave)) for f in range(octave)]
-    recip = [random.getrandbits(16) for _ in range(64)]
+    bits = parameters().get("RecipBits", 6)
+    recip = [random.getrandbits(16) for _ in range(1 << bits)]
     stimuli = Heads(exp2, recip)
     for head in range(HEADS):
         stimuli.add(idle=head % 40 >= 20)
@@ -142,7 +143,7 @@ async def heads(dut: HierarchyObject) -> None:
     ports = ["prob_valid_o", "prob_slot_o", "prob_tile_o", "prob_last_o", "prob_o"]
     ports += ["recip_valid_o", "recip_slot_o", "recip_mant_o", "recip_exp_o"]
     tables = [Table("exp2", exp2, p["FracBits"], p["ProbBits"], p["C"])]
-    tables += [Table("recip", recip, 6, 16)]
+    tables += [Table("recip", recip, bits, 16)]
     cycles = stimuli.timeline.now + p["Tiles"] + 20
     record = await play(dut, stimuli.timeline, ports, cycles, tables)
     check = Checker("softmax")

@@ -61,7 +61,7 @@ class Schedule:
         self.p = p = parameters()
         self.timeline = Timeline(["tag_valid", "embed_valid"], data_widths(p))
         largest = min(p.get("HiddenZero", 0), (1 << p["BumpW"]) - 1)
-        self.bump = [random.randint(0, largest) for _ in range(256)]
+        self.bump = [random.randint(0, largest) for _ in range(1 << p["BumpAddrW"])]
         self.expected: dict[int, Outputs] = {}
         self.addressed: dict[int, Outputs] = {}  # addresses
         self.x = [[0] * p["Cols"] for _ in range(p["XTiles"])]
@@ -153,7 +153,7 @@ class Schedule:
         at(start, recip_mant=pack([mantissa for mantissa, _ in t.recip], 16))
         at(start, recip_exp=pack([exponent for _, exponent in t.recip], 6))
         at(start + 4, bias_data=pack(t.bias, p["BiasW"]))
-        cells = [min(abs(z) >> p["BumpShift"], 255) for z in t.z]
+        cells = [min(abs(z) >> p["BumpShift"], len(self.bump) - 1) for z in t.z]
         at(start + 8, bump_data=pack([self.bump[cell] for cell in cells], p["BumpW"]))
         at(start + 8 + p["Bump"], cos=pack(t.cos, 16), sin=pack(t.sin, 16))
 
@@ -165,8 +165,8 @@ class Schedule:
         self.fix(start - 2, shift_addr_o=param)
         self.fix(start + 3, bias_addr_o=param)
         if p["Bump"]:
-            cells = [min(abs(z) >> p["BumpShift"], 255) for z in t.z]
-            self.fix(start + 7, bump_addr_o=(cells, 8))
+            cells = [min(abs(z) >> p["BumpShift"], len(self.bump) - 1) for z in t.z]
+            self.fix(start + 7, bump_addr_o=(cells, p["BumpAddrW"]))
         if p["Rope"] and t.step["dest"] in QKV:
             place = t.position * p["RopePeriod"] + t.tile % p["RopePeriod"]
             self.fix(start + 7 + p["Bump"], rope_addr_o=place % (1 << p["RopeAddrW"]))

@@ -124,7 +124,7 @@ def activate(z: int, p: Params, bump: list[int]) -> int:
     """ReLU, or GELU as ReLU minus a bump, from its least value on."""
     if not p["Bump"]:
         return max(z, 0)
-    lifted = max(z, 0) + p["HiddenZero"] - bump[min(abs(z) >> p["BumpShift"], 255)]
+    lifted = max(z, 0) + p["HiddenZero"] - bump[min(abs(z) >> p["BumpShift"], len(bump) - 1)]
     return min(lifted, (1 << p["HiddenW"]) - 1)
 
 

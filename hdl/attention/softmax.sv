@@ -16,6 +16,7 @@
 //             Ring      0: the scores of a head lie in the place of its slot, and every slot has its
 //                       reciprocal. 1: score_slot_i is a mere name; the scores lie in one of four
 //                       places in turn, and recip_* holds the last reciprocal only (Slots 1)
+//             RecipBits width of an index of the table of reciprocals
 // Formats:    score two's complement, 16 bits, > -2^15; prob unsigned; lane l at [l*W +: W];
 //             exp2 table unsigned; recip mantissa 2^15 = 1.0, slot s at [s*16 +: 16] and [s*6 +: 6]
 // Latency:    last score tile to first prob_valid_o: L + 4 cycles, L = ($clog2(C) + 1) / 2;
@@ -36,6 +37,7 @@ module softmax #(
     parameter int ProbBits = 12,
     parameter int SumW = 19,
     parameter int Ring = 0,
+    parameter int RecipBits = 6,
     parameter int TileW = (Tiles > 1) ? $clog2(Tiles) : 1,
     parameter int CountW = $clog2(C + 1),
     parameter int SlotW = (Slots > 1) ? $clog2(Slots) : 1
@@ -50,7 +52,7 @@ module softmax #(
     input  logic [      C*16-1:0] score_i,
     output logic [C*FracBits-1:0] exp2_addr_o,
     input  logic [C*ProbBits-1:0] exp2_data_i,
-    output logic [           5:0] recip_addr_o,
+    output logic [ RecipBits-1:0] recip_addr_o,
     input  logic [          15:0] recip_data_i,
     output logic                  prob_valid_o,
     output logic [     SlotW-1:0] prob_slot_o,
@@ -271,8 +273,9 @@ module softmax #(
   logic [15:0] mantissa;
   logic [5:0] exponent;
   scalar_lut #(
-      .InW (SumW),
-      .Even(0)
+      .InW(SumW),
+      .Even(0),
+      .IndexBits(RecipBits)
   ) u_reciprocal (
       .clk_i(clk_i),
       .rst_i(rst_i),

@@ -1,11 +1,12 @@
 // One lane of the activation function: ReLU; GELU or SiLU as ReLU minus a bump read from a table.
 //
 //   Bump = 0: h = max(z, 0)
-//   Bump = 1: h = min(max(z, 0) + Zero - BUMP[min(|z| >> BumpShift, 255)], 2^HiddenW - 1)
+//   Bump = 1: h = min(max(z, 0) + Zero - BUMP[min(|z| >> BumpShift, last)], 2^HiddenW - 1)
 //   act_i = 0 passes z through.
 //
 // Parameters: Bump       0: ReLU, 1: ReLU minus the table
 //             BumpShift  right shift from |z| to a table index, 0..15
+//             BumpAddrW  width of a table index in bits; the last entry serves all beyond
 //             BumpW      width of a table entry in bits, <= 15
 //             Zero       the code that stands for 0, no less than any entry, < 2^15
 //             HiddenW    width of the codes, <= 15
@@ -18,6 +19,7 @@
 module activation_lane #(
     parameter int Bump = 0,
     parameter int BumpShift = 0,
+    parameter int BumpAddrW = 8,
     parameter int BumpW = 8,
     parameter int Zero = 0,
     parameter int HiddenW = 15
@@ -25,7 +27,7 @@ module activation_lane #(
     input  logic                    clk_i,
     input  logic signed [     15:0] z_i,
     input  logic                    act_i,
-    output logic        [      7:0] bump_addr_o,
+    output logic [BumpAddrW-1:0]    bump_addr_o,
     input  logic        [BumpW-1:0] bump_data_i,
     output logic signed [     15:0] h_o
 );
@@ -40,7 +42,8 @@ module activation_lane #(
 
     assign magnitude = z_i[15] ? 16'd0 - z_i : z_i;
     assign cell_number = magnitude >> BumpShift;
-    assign bump_addr_o = (cell_number[15:8] != 8'd0) ? 8'hff : cell_number[7:0];
+    assign bump_addr_o = (cell_number[15:BumpAddrW] != '0) ? {BumpAddrW{1'b1}}
+                                                           : cell_number[BumpAddrW-1:0];
 
     assign sum = lifted_q - {{(17 - BumpW) {1'b0}}, bump_data_i & {BumpW{act_q}}};
     assign is_beyond = act_q && (sum[16:HiddenW] != '0);
@@ -53,7 +56,7 @@ module activation_lane #(
   end else begin : g_relu
     logic unused_table;
     assign unused_table = &{1'b0, bump_data_i};
-    assign bump_addr_o  = 8'd0;
+    assign bump_addr_o  = '0;
     always_ff @(posedge clk_i) h_o <= rectified;
   end
 endmodule

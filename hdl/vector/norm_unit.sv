@@ -5,7 +5,7 @@
 //           so that normalisation costs no pass of its own.
 // Params    Cols: elements per tile (integers of W bits, in lanes of 16). Passes: cycles to square a
 //           tile; tiles come at least that far apart. SumW: bits of the sum. Eps: epsilon in units
-//           of the sum.
+//           of the sum. IndexBits: see scalar_lut.
 // Latency   last tile -> mant_o, exp_o: that of sum_squares plus that of scalar_lut; held until the
 //           next result.
 // It does not subtract a mean (folded away offline) and has no gain (folded into the weights).
@@ -16,6 +16,7 @@ module norm_unit #(
     parameter integer        Passes = 4,
     parameter integer        W      = 16,
     parameter integer        SumW   = 40,
+    parameter integer        IndexBits = 6,
     parameter logic [SumW-1:0] Eps = 1
 ) (
     input  wire               clk_i,
@@ -26,7 +27,7 @@ module norm_unit #(
     input  wire               last_i,
     input  wire [Cols*16-1:0] data_i,
     // table of 1/sqrt
-    output wire [        7:0] table_addr_o,
+    output wire [IndexBits+1:0] table_addr_o,
     input  wire [       15:0] table_data_i,
     // result, held
     output wire               valid_o,
@@ -66,8 +67,8 @@ module norm_unit #(
   scalar_lut #(
       .InW(SumW),
       .Even(1),
-      .IndexBits(6),
-      .AddrW(8)
+      .IndexBits(IndexBits),
+      .AddrW(IndexBits + 2)
   ) u_scalar_lut (
       .clk_i(clk_i),
       .rst_i(rst_i),

@@ -1,12 +1,12 @@
 // Mantissa and exponent of 1/sqrt(value) or 1/value, from a table.
 //
-//   Even = 1 (rsqrt):      k = floor(log2 value) >> 1, index = (value * 64 >> 2k) - 64, 0..191
-//   Even = 0 (reciprocal): k = floor(log2 value),      index = (value * 64 >> k) - 64,  0..63
+//   Even = 1 (rsqrt):      k = floor(log2 value) >> 1, index = (value * N >> 2k) - N, 0..3N-1
+//   Even = 0 (reciprocal): k = floor(log2 value),      index = (value * N >> k) - N,  0..N-1
 //   result = table[index] * 2^-k, up to the fixed scale of the table
 //
 // Parameters: InW        width of the value in bits, <= 64
 //             Even       see above
-//             IndexBits  6: fraction bits of the index (64 = 2^6 above)
+//             IndexBits  fraction bits of the index, N = 2^IndexBits above
 //             AddrW      width of the table's address
 // Formats:    value, mantissa, exponent k unsigned; value >= 1
 // Latency:    4 cycles, one value per cycle: table_addr_o at t0+2 (one gate behind its register),
@@ -46,7 +46,7 @@ module scalar_lut #(
   );
 
   if (Even != 0) begin : g_rsqrt
-    // An odd position doubles the mantissa: 128..255, less 64, instead of 64..127, less 64.
+    // An odd position doubles the mantissa: 2N..4N-1, less N, instead of N..2N-1, less N.
     assign table_addr_o = position[0] ? {fraction[FRAC_W-1], !fraction[FRAC_W-1],
                                          fraction[FRAC_W-2:0]} : {2'd0, fraction[FRAC_W-1:1]};
     assign exponent = {1'b0, position[5:1]};

@@ -45,6 +45,7 @@ module vector_unit #(
     parameter integer XTileW      = 2,
     parameter integer Bump        = 0,
     parameter integer BumpShift   = 0,
+    parameter integer BumpAddrW   = 8,
     parameter integer BumpW       = 8,
     parameter integer HiddenZero  = 0,
     parameter integer HiddenW     = 15,
@@ -91,7 +92,7 @@ module vector_unit #(
     input  wire [     Cols*5-1:0] shift_data_i,
     output wire [     ParamW-1:0] bias_addr_o,
     input  wire [ Cols*BiasW-1:0] bias_data_i,
-    output wire [     Cols*8-1:0] bump_addr_o,
+    output wire [Cols*BumpAddrW-1:0] bump_addr_o,
     input  wire [ Cols*BumpW-1:0] bump_data_i,
     // rotation tables (one cycle): word = position * RopePeriod + tile mod RopePeriod
     input  wire [       PosW-1:0] pos_i,
@@ -336,6 +337,7 @@ module vector_unit #(
     activation_lane #(
         .Bump(Bump),
         .BumpShift(BumpShift),
+        .BumpAddrW(BumpAddrW),
         .BumpW(BumpW),
         .Zero(HiddenZero),
         .HiddenW(HiddenW)
@@ -343,7 +345,7 @@ module vector_unit #(
         .clk_i(clk_i),
         .z_i(z_lane),
         .act_i(act_t7),
-        .bump_addr_o(bump_addr_o[c*8+:8]),
+        .bump_addr_o(bump_addr_o[c*BumpAddrW+:BumpAddrW]),
         .bump_data_i(bump_data_i[c*BumpW+:BumpW]),
         .h_o(h_lane)
     );

@@ -31,12 +31,13 @@ def norm_scalar(s2: int, rsqrt: list[int]) -> tuple[int, int]:
     k = 0
     while 4 ** (k + 1) <= s2:
         k += 1
-    return rsqrt[s2 * 64 // 4**k - 64], k
+    cells = len(rsqrt) // 3
+    return rsqrt[s2 * cells // 4**k - cells], k
 
 
 def recip_scalar(total: int, recip: list[int]) -> tuple[int, int]:
     k = log2(total)
-    return recip[total * 64 // 2**k - 64], k
+    return recip[total * len(recip) // 2**k - len(recip)], k
 
 
 def requantize(acc: int, shift: int, m: int, e: int, bias: int, bits: int) -> int:
@@ -46,7 +47,7 @@ def requantize(acc: int, shift: int, m: int, e: int, bias: int, bits: int) -> in
 
 def gelu(z: int, bump: list[int], shift: int) -> int:
     cell = abs(z) // 2**shift
-    return (z if z > 0 else 0) - bump[cell if cell < 255 else 255]
+    return (z if z > 0 else 0) - bump[cell if cell < len(bump) else -1]
 
 
 def lift(h: int, zero: int, bits: int) -> int:

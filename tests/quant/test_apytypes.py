@@ -129,14 +129,16 @@ def check_floor_log2(op: Op) -> None:
 
 
 def check_scalar(op: Op, octaves: int, table: np.ndarray) -> None:
-    """Table cell: the sum over 2^(octaves * k), cut to 6 places, less 1."""
+    """Table cell: the sum over 2^(octaves * k), cut to places that the table has, less 1."""
+    places = int(np.log2(len(table) / (2**octaves - 1)))
     sums = [np.arange(1, 3000), random(46, 500, signed=False, least=1)]
     for total in sums:
         k = logarithm(fixed(total)) // octaves
         cells = np.empty(len(total), np.int64)
         for shift in np.unique(k):
             scaled = fixed(total[k == shift]) >> int(octaves * shift)
-            cut = scaled.cast(int_bits=WORD - 6, frac_bits=6, quantization=TRN) - fixed([1])
+            cut = scaled.cast(int_bits=WORD - places, frac_bits=places, quantization=TRN)
+            cut -= fixed([1])
             cells[k == shift] = codes(cut)
         r, got_k = op(total, table)
         same(got_k, k)
@@ -145,12 +147,14 @@ def check_scalar(op: Op, octaves: int, table: np.ndarray) -> None:
 
 def check_norm_scalar(op: Op) -> None:
     check_scalar(op, 2, np.arange(1000, 1192))
-    check_scalar(op, 2, tables.rsqrt_table(64))
+    for bits in (4, 6, 8):
+        check_scalar(op, 2, tables.rsqrt_table(64, bits))
 
 
 def check_recip_scalar(op: Op) -> None:
     check_scalar(op, 1, np.arange(2000, 2064))
-    check_scalar(op, 1, tables.recip_table())
+    for bits in (4, 6, 8):
+        check_scalar(op, 1, tables.recip_table(bits))
 
 
 def check_rotate(op: Op) -> None:
@@ -204,9 +208,9 @@ def check_relu(op: Op) -> None:
 def check_gelu(op: Op) -> None:
     """The table's cell: |z| / 2^shift, cut, of at most 255."""
     z = fixed(everything(12))
-    for shift in (0, 2, 5):
-        bump = tables.bump_table(8, shift)
-        cells = to_integer(abs(z) >> shift, TRN).cast(int_bits=9, frac_bits=0, overflow=SAT)
+    for shift, bits in ((0, 8), (2, 8), (5, 8), (3, 4), (0, 10)):
+        bump = tables.bump_table(8, shift, cell_bits=bits)
+        cells = to_integer(abs(z) >> shift, TRN).cast(int_bits=bits + 1, frac_bits=0, overflow=SAT)
         same(
             op(everything(12), bump, shift),
             to_integer((z + abs(z)) >> 1, TRN) - fixed(bump[codes(cells)]),
@@ -260,7 +264,7 @@ CHECKS: dict[str, Op] = {
 }
 # Compositions of the operations above, and bits without arithmetic (`tests/quant/test_ops.py`).
 NOT_HERE = {
-    "ints", "limit", "reduce_acc", "scale", "narrow", "embed",
+    "ints", "limit", "index_bits", "reduce_acc", "scale", "narrow", "embed",
     "seed_state", "next_state", "draw_noise", "argmax",
 }  # fmt: skip
 

@@ -124,6 +124,7 @@ def test_the_validator_names_what_is_wrong(qm: QuantModel) -> None:
         (dataclasses.replace(qm, tables=qm.tables | {"bump": None if qm.tables["bump"] is not None
                                                      else np.zeros(256, np.int32)}), "bump"),
         (dataclasses.replace(qm, tables=qm.tables | {"recip": qm.tables["recip"][:9]}), "recip"),
+        (dataclasses.replace(qm, quant=qm.quant | {"rsqrt_bits": 6}), "table 'rsqrt'"),
         (dataclasses.replace(qm, stop_token=VOCAB), "stop_token"),
         (with_layer(qm, "up", weight_bits=7), "layers.1.up.weight holds a value beyond 63"),
         (with_layer(qm, "up", weight_bits=9), "layers.1.up.weight_bits is 9"),

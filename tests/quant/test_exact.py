@@ -231,10 +231,11 @@ def test_which_steps_are_exact_in_float32(monkeypatch: pytest.MonkeyPatch) -> No
     assert not np.array_equal(step.rows(x.astype(exact.SINGLE), scalar)[0], want)
 
 
+@pytest.mark.parametrize("bits", [4, 6, 8])
 @pytest.mark.parametrize("octaves", [1, 2])
-def test_scalars(octaves: int) -> None:
+def test_scalars(octaves: int, bits: int) -> None:
     rng = np.random.default_rng(octaves)
-    table = rng.integers(1, 2**15 + 1, 192 if octaves == 2 else 64)
+    table = rng.integers(1, 2**15 + 1, (2**octaves - 1) << bits)
     total = [*range(1, 5000), *(2**n + d for n in range(2, 48) for d in (-1, 0, 1)), 2**53 - 1]
     total += [int(rng.integers(1, 2 ** int(n))) for n in rng.integers(1, 53, 3000)]
     r, k = (ops.norm_scalar if octaves == 2 else ops.recip_scalar)(np.array(total), table)

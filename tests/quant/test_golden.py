@@ -20,9 +20,9 @@ from tests.quant.helpers import ALL_KINDS, MORE_KINDS, first_difference, kind_na
 VOCAB = 11
 FORMATS = [
     {},
-    {"act_bits": 8, "kv_bits": 4, "score_frac_bits": 2, "prob_bits": 6},
+    {"act_bits": 8, "kv_bits": 4, "score_frac_bits": 2, "prob_bits": 6, "bump_bits": 4},
     {"act_bits": 16, "kv_bits": 16, "score_frac_bits": 8, "prob_bits": 15},
-    {"weight_bits": 2, "kv_bits": 12},
+    {"weight_bits": 2, "kv_bits": 12, "rsqrt_bits": 4, "recip_bits": 8, "bump_bits": 10},
     {
         "residual_bits": 12,
         "weight_bits": 3,

@@ -139,7 +139,7 @@ def test_a_gelu_range_that_ends_where_the_table_does_loses_nothing() -> None:
     stats = calibrate.Statistics()
     stats.absmax = {f"layers.{i}.ffn_hidden.z": 5.0 for i in range(2)}
     formats = {f"layers.{i}.ffn_hidden": QFormat(8, 6 + i, False) for i in range(2)}
-    calibrate._share_bump(formats, folded, stats)
+    calibrate._share_bump(formats, folded, stats, small().quant)
     (fmt,) = set(formats.values())
     assert fmt == calibrate.hidden_format("gelu", 8, 6) == QFormat(8, 6, False, 11)
     assert fmt.ends == (-11 / 64, (255 - 11) / 64)

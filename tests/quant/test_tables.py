@@ -36,16 +36,18 @@ def test_rsqrt(d_model: int) -> None:
     assert tables.norm_octave(d_model) == octave
     c = D(d_model).sqrt() / 2**octave
     assert HALF < c <= 1
-    table = tables.rsqrt_table(d_model)
-    assert len(table) == 192
-    assert table.max() <= 2**15
-    check(table, lambda i: 2**15 * c / (1 + (i + HALF) / 64).sqrt())
+    for bits, table in ((7, tables.rsqrt_table(d_model)), (4, tables.rsqrt_table(d_model, 4))):
+        cells = 2**bits
+        assert len(table) == 3 * cells
+        assert table.max() <= 2**15
+        check(table, lambda i, cells=cells: 2**15 * c / (1 + (i + HALF) / cells).sqrt())
 
 
 def test_recip() -> None:
-    table = tables.recip_table()
-    assert len(table) == 64
-    check(table, lambda i: 2**15 / (1 + (i + HALF) / 64))
+    for bits, table in ((7, tables.recip_table()), (4, tables.recip_table(4))):
+        cells = 2**bits
+        assert len(table) == cells
+        check(table, lambda i, cells=cells: 2**15 / (1 + (i + HALF) / cells))
 
 
 @pytest.mark.parametrize(("frac_bits", "prob_bits"), [(2, 6), (5, 12), (4, 7), (8, 15)])
@@ -91,17 +93,25 @@ def _silu(x: Decimal) -> Decimal:
     return x / (1 + (-x).exp())
 
 
-@pytest.mark.parametrize(("bits", "frac"), [(8, 4), (12, 8), (12, 11), (12, 5), (16, 12)])
+@pytest.mark.parametrize(
+    ("bits", "frac", "cell_bits"),
+    [(8, 4, 8), (9, 6, 8), (12, 8, 8), (12, 11, 8), (12, 5, 4), (16, 12, 8), (13, 10, 10)],
+)
 @pytest.mark.parametrize(
     ("activation", "reach", "function"),
     [("gelu", 4, _gelu), ("gelu_exact", 4, _gelu_exact), ("silu", 8, _silu), ("swiglu", 8, _silu)],
 )
 def test_bump(
-    activation: str, reach: int, function: Callable[[Decimal], Decimal], bits: int, frac: int
+    activation: str,
+    reach: int,
+    function: Callable[[Decimal], Decimal],
+    bits: int,
+    frac: int,
+    cell_bits: int,
 ) -> None:
     kind = tables.BUMPS[activation]
-    shift = tables.bump_shift(bits, frac, kind.reach)
-    covered = 256 << shift
+    shift, table = tables.activation_table(bits, frac, kind, cell_bits)
+    covered = 1 << shift + cell_bits
     assert covered >= min(reach * 2**frac, 2 ** (bits - 1))
 
     def value(cell: int) -> Decimal:
@@ -111,10 +121,8 @@ def test_bump(
         x = D(codes[0] + codes[-1]) / 2 / 2**frac
         return (x - function(x)) * 2**frac
 
-    table = tables.bump_table(frac, shift, kind.function)
-    assert len(table) == 256
+    assert len(table) == 2**cell_bits
     assert table.min() >= 0
-    assert table.max() == tables.depth(bits, frac, kind)
     check(table, value)
 
 
@@ -146,4 +154,4 @@ def test_the_comparison_itself_can_fail() -> None:
     table = tables.recip_table()
     table[17] += 1
     with pytest.raises(AssertionError, match="entry 17"):
-        check(table, lambda i: 2**15 / (1 + (i + HALF) / 64))
+        check(table, lambda i: 2**15 / (1 + (i + HALF) / 128))

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.rtl
 SETS = (
     {"Bump": 1, "BumpShift": 4, "BumpW": 8, "Zero": 255, "HiddenW": 12},
     {"Bump": 0},
-    {"Bump": 1, "BumpShift": 0, "BumpW": 4, "Zero": 11, "HiddenW": 8},
-    {"Bump": 1, "BumpShift": 7, "BumpW": 12, "Zero": 5000, "HiddenW": 15},
+    {"Bump": 1, "BumpShift": 0, "BumpAddrW": 4, "BumpW": 4, "Zero": 11, "HiddenW": 8},
+    {"Bump": 1, "BumpShift": 5, "BumpAddrW": 10, "BumpW": 12, "Zero": 5000, "HiddenW": 15},
 )
 
 

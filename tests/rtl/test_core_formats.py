@@ -57,6 +57,9 @@ def draw(case: int) -> Config:
         "residual_bits": within(rng, case, 12, 16),
         "prob_bits": within(rng, case, 6, 15),
         "score_frac_bits": within(rng, case, 2, 8),
+        "rsqrt_bits": within(rng, case, 4, 8),
+        "recip_bits": within(rng, case, 4, 8),
+        "bump_bits": within(rng, case, 4, 10),
         "bits": bits,
     }
     rows, cols = rng.choice(((2, 4), (4, 4), (4, 2)))

@@ -14,8 +14,8 @@ SETS = (
     {"Cols": 16, "Passes": 4, "SumW": 40, "Eps": 7},
     {"Cols": 4, "Passes": 1, "SumW": 36, "Eps": 1},
     {"Cols": 4, "Passes": 4, "SumW": 36, "Eps": 123456},
-    {"Cols": 6, "Passes": 2, "SumW": 37, "Eps": 1},
-    {"Cols": 2, "Passes": 1, "SumW": 35, "Eps": 900000},
+    {"Cols": 6, "Passes": 2, "SumW": 37, "Eps": 1, "IndexBits": 4},
+    {"Cols": 2, "Passes": 1, "SumW": 35, "Eps": 900000, "IndexBits": 8},
     {"Cols": 4, "Passes": 2, "W": 12, "SumW": 28, "Eps": 77},
 )
 

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.rtl
 SETS = (
     {"InW": 40, "Even": 1},
     {"InW": 19, "Even": 0},
-    {"InW": 11, "Even": 1},
-    {"InW": 11, "Even": 0},
+    {"InW": 11, "Even": 1, "IndexBits": 8},
+    {"InW": 11, "Even": 0, "IndexBits": 4},
 )
 
 

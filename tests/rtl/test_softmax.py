@@ -14,8 +14,8 @@ SETS = (
     {"C": 16, "Tiles": 8, "Slots": 4, "FracBits": 5, "ProbBits": 12, "SumW": 19},
     {"C": 4, "Tiles": 8, "Slots": 2, "FracBits": 5, "ProbBits": 12, "SumW": 17},
     {"C": 4, "Tiles": 1, "Slots": 2, "FracBits": 2, "ProbBits": 15, "SumW": 17},
-    {"C": 6, "Tiles": 3, "Slots": 3, "FracBits": 8, "ProbBits": 7, "SumW": 14},
-    {"C": 2, "Tiles": 5, "Slots": 8, "FracBits": 4, "ProbBits": 6, "SumW": 10},
+    {"C": 6, "Tiles": 3, "Slots": 3, "FracBits": 8, "ProbBits": 7, "SumW": 14, "RecipBits": 4},
+    {"C": 2, "Tiles": 5, "Slots": 8, "FracBits": 4, "ProbBits": 6, "SumW": 10, "RecipBits": 8},
 )
 
 
