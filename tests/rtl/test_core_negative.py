@@ -150,7 +150,13 @@ def test_the_golden_model(
 
 QKV = "layers.0.q layers.0.k layers.0.v".split()
 CONSTANTS = {  # file, text, what it becomes; possible stages and the position of the difference
-    "requantiser_does_not_round": ("requant_lane.sv", "+ 19'd1;", "+ 19'd0;", QKV, 0),
+    "requantiser_does_not_round": (
+        "requant_lane.sv",
+        "+ 19'd1;",
+        "+ 19'd0;",
+        [*QKV, "layers.0.attn_residual"],  # 18 bits are rounded: not every result shows it
+        0,
+    ),
     "a_bit_inverted": ("requant_lane.sv", "sum_q[SUM_W-1:4]", "sum_q[SUM_W-1:4] ^ 1", QKV, 0),
     "probability_does_not_round": (
         "softmax.sv",
