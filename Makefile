@@ -43,7 +43,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
 	BLOCKS DEVICE STREAMS BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
-.PHONY: setup train try look generate quantize qat search rtl sim board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint bench clean help stages FORCE
+.PHONY: setup train try look generate quantize qat search rtl sim board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint prove bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -148,6 +148,9 @@ lint: $(READY)
 	$(PY) -m mypy
 	$(PY) -m sim.lint
 
+prove: $(READY)
+	$(PY) -m sim.prove
+
 bench: $(RENDERED)
 	$(PY) -m model.benchmark $(call option,text,TEXT)
 	$(PY) -m quant.benchmark $(call option,text,TEXT)
@@ -180,6 +183,7 @@ make project     a project for Vivado or Quartus   -> build/<name>/project/<boar
 make board       simulate a whole board behind a pseudo-terminal, until interrupted
 make host        ask that board, or with PORT a real one; prints the tokens as they come
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
+make prove       proofs of the modules by a solver; mutated twins must fail
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make bench-fpga  area and clock of the large machines, with several seeds -> build/bench/fpga.json
 make clean       remove build/ and the caches, keep .venv

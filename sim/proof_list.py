@@ -29,7 +29,6 @@ class Proof:
     parameters: tuple[dict[str, int], ...] = ()  # each is proved; () is the module's default
     stand_ins: tuple[str, ...] = ()  # files of sim/proofs/ in place of a module: mul_any for mul
     covered: bool = True  # the file has cover statements
-    slow: bool = False
 
     def sets(self) -> tuple[dict[str, int], ...]:
         return self.parameters or ({},)
@@ -122,7 +121,7 @@ PROOFS = (
     Proof(
         "accumulator",
         depth=5,
-        parameters=({"AccW": 20}, {"AccW": 32}),
+        parameters=({"AccW": 16}, {"AccW": 24}),
         twins=(
             Edit("accumulator", "first_i ? {AccW{1'b0}}", "1'b0 ? {AccW{1'b0}}"),
             Edit("accumulator", "if (valid_i) acc_q", "if (valid_i || first_i) acc_q"),
@@ -141,7 +140,7 @@ PROOFS = (
         "max_tree",
         depth=4,
         induction=3,
-        parameters=({"N": 6, "W": 5}, {"N": 4, "W": 16}, {"N": 17, "W": 3}),
+        parameters=({"N": 6, "W": 5}, {"N": 4, "W": 16}, {"N": 17, "W": 2}),
         twins=(
             Edit("max4", "assign take1 = minus_01[W]", "assign take1 = !minus_01[W]"),
             Edit("max4", "minus_13[W] : minus_12[W]", "minus_12[W] : minus_13[W]"),
@@ -152,7 +151,7 @@ PROOFS = (
         "adder_tree",
         depth=4,
         induction=3,
-        parameters=({"N": 6, "W": 4, "OutW": 7}, {"N": 17, "W": 2, "OutW": 6}),
+        parameters=({"N": 6, "W": 4, "OutW": 7}, {"N": 17, "W": 1, "OutW": 5}),
         twins=(Edit("adder_tree", "(4*node+3)", "(4*node+4)"),),
     ),
     Proof(
@@ -178,10 +177,10 @@ PROOFS = (
         depth=10,
         induction=0,
         twins=(
-            Edit("sequencer", "issue && tile_end", "issue && step_end"),
-            Edit("sequencer", "need_q + ROWS", "need_q"),
-            Edit("sequencer", "next_tile_addr;", "tile_addr_q;"),
-            Edit("sequencer", "valid_q && ready_i && gate_ready_i", "valid_q && ready_i"),
+            Edit("step_waves", "issue && tile_end", "issue && step_end"),
+            Edit("step_waves", "need_q + ROWS", "need_q"),
+            Edit("step_waves", "next_tile_addr;", "tile_addr_q;"),
+            Edit("sequencer", "ready_i && gate_ready_i", "ready_i"),
         ),
     ),
     Proof(
@@ -209,6 +208,43 @@ PROOFS = (
             Edit("kv_writer", "we_d  = 1'b1;", "we_d  = 1'b0;"),
             Edit("kv_writer", "!is_v_q && !sub_end", "!sub_end"),
             Edit("kv_writer", "pos_waves * V_STRIDE", "pos_tiles * V_STRIDE"),
+        ),
+    ),
+    Proof(
+        "fifo",
+        depth=12,
+        induction=0,
+        twins=(
+            Edit("fifo", "wire put = valid_i && !full", "wire put = valid_i"),
+            Edit("fifo", "words_q[read_q[LogDepth-1:0]]", "words_q[write_q[LogDepth-1:0]]"),
+            Edit("fifo", "if (take) read_q", "if (ready_i) read_q"),
+        ),
+    ),
+    Proof(
+        "next_in_turn",
+        depth=1,
+        parameters=({"N": 4, "W": 2}, {"N": 5, "W": 3}),
+        twins=(
+            Edit("next_in_turn", "NUMBER > last_i", "NUMBER >= last_i"),
+            Edit("lowest_set", "bits_i[n] ? NUMBER", "!bits_i[n] ? NUMBER"),
+        ),
+    ),
+    Proof(
+        "round_robin",
+        depth=8,
+        induction=2,
+        twins=(
+            Edit("round_robin", "{N{1'b1}} ^ up_to", "up_to"),
+            Edit("round_robin", "take_i && any_o", "any_o"),
+        ),
+    ),
+    Proof(
+        "completion",
+        depth=5,
+        twins=(
+            Edit("completion", "op_done_i && op_ctx_i == CTX", "op_done_i"),
+            Edit("completion", "complete_q[s] <= 1'b1", "complete_q[s] <= !complete_q[s]"),
+            Edit("completion", "clear_ctx_i == CTX && ", ""),
         ),
     ),
 )

@@ -31,7 +31,6 @@ ROOT = BUILD_DIR.parent
 HDL = ROOT / "hdl"
 PROPERTIES = ROOT / "sim" / "proofs"
 FAILED_ASSERTION = re.compile(r"Assert failed in (\S+): (\S+)")
-STEP = re.compile(r"BMC failed!|Checking assertions in step (\d+)\.\.")
 
 
 @dataclass(frozen=True)
@@ -224,8 +223,7 @@ def main() -> int:
         prog="python -m sim.prove",
         description="Prove properties of the Verilog modules, and that mutated twins break them.",
     )
-    parser.add_argument("names", nargs="*", help="default: all but the slow ones")
-    parser.add_argument("--slow", action="store_true", help="the slow ones too")
+    parser.add_argument("names", nargs="*", help="default: all")
     parser.add_argument("--list", action="store_true", help="print what there is, prove nothing")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="solvers at a time")
     parser.add_argument("--limit", type=float, default=600, help="seconds of one solver call")
@@ -233,7 +231,7 @@ def main() -> int:
     known = {proof.name: proof for proof in PROOFS}
     if unknown := [name for name in args.names if name not in known]:
         raise UserError(f"no proof '{unknown[0]}'; there are: {', '.join(known)}")
-    chosen = [known[name] for name in args.names] or [p for p in PROOFS if args.slow or not p.slow]
+    chosen = [known[name] for name in args.names] or list(PROOFS)
     if args.list:
         for proof in chosen:
             print(f"{proof.name:<16} {proof.claim(PROPERTIES)}")
@@ -243,7 +241,7 @@ def main() -> int:
     print(f"{'proof':<44} {'result':<11} {'reach':<10} {'twins':>6} {'time':>10}")
     with ThreadPoolExecutor(max(1, args.jobs)) as pool:
         work = [(proof, values) for proof in chosen for values in proof.sets()]
-        for outcome in pool.map(lambda job: attempt(*job, args.limit), work):
+        for outcome in pool.map(lambda job: attempt(job[0], job[1], args.limit), work):
             outcomes.append(outcome)
             print(line(outcome), flush=True)
     report = BUILD_DIR / "prove" / "report.json"

@@ -23,7 +23,7 @@ module prove_controller #(
     input logic [ 2:0] next_token_i
 );
   localparam int TokenW = 3, PosW = 2, Rows = 1, Cols = 1, CountW = 2, TileW = 2, RowW = 1, ColW = 1;
-  logic s_axis_tready_o, m_axis_tvalid_o, m_axis_tlast_o, m_axis_tuser_o, busy_o, start_o, sampled_o;
+  logic s_axis_tready_o, m_axis_tvalid_o, m_axis_tlast_o, m_axis_tuser_o, busy_o, host_o, start_o, sampled_o;
   logic [15:0] m_axis_tdata_o, temperature_o;
   logic [TokenW-1:0] token_o;
   logic [PosW-1:0] pos_o;
@@ -138,7 +138,6 @@ module prove_controller #(
     // the engine answers once for each token that is sampled, and not at once
     assume (!next_valid_i || (engine && engine_sampled));
     assume (next_token_i < Vocab);
-    assume (start_ready_i && quiet_i);
     // a request follows when the answer to the last one has been taken
     if (closing) assume (!s_axis_tvalid_i);
     if (clean && !rst_i) begin

@@ -26,6 +26,8 @@ module prove_sequencer (
     input logic       ready_i,
     input logic       gate_ready_i
 );
+  logic issue_o, loaded_o, running_o;
+  logic [1:0] at_step_o;
   logic idle_o, clear_o, wave_valid_o, wave_first_o, wave_last_o, wave_final_o, wave_prob_o, wave_kv_o;
   logic [1:0] step_addr_o, clear_slot_o, slot_o, gate_slot_o, wave_step_o, wave_tile_o;
   logic [3:0] need_o, wave_word_o;

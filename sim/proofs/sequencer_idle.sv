@@ -27,6 +27,8 @@ module prove_sequencer_idle (
     input logic       gate_ready_i
 );
   localparam int LIMIT = 32;
+  logic issue_o, loaded_o, running_o;
+  logic [1:0] at_step_o;
   logic idle_o, wave_valid_o, clear_o, clear_slot_o, slot_o, gate_slot_o, wave_first_o, wave_last_o;
   logic wave_final_o, wave_tile_o, wave_sub_o, wave_prob_o, wave_kv_o;
   logic [1:0] step_addr_o, wave_step_o;
