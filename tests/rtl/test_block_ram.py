@@ -1,7 +1,7 @@
 """Block RAM with its output registers folded in: the netlist remembers as the text does.
 
-Yosys maps a memory of ours to DP16KD, `fold_output_registers` moves the registers behind it into the
-block, and the module's own bench runs on what comes out, with our model of the block. The model
+Yosys maps a memory of ours to DP16KD, `fold_output_registers` moves the registers behind it into
+the block, and the module's own bench runs on what comes out, with our model of the block. The model
 answers X for a word that is written in the same cycle, so nothing that is used may depend on it.
 """
 
