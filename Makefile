@@ -130,6 +130,7 @@ project: $(RENDERED)
 
 bench-fpga:
 	$(MAKE) --no-print-directory quantize CONFIG=microgpt
+	$(MAKE) --no-print-directory rtl CONFIG=up5k
 	$(MAKE) --no-print-directory rtl CONFIG=tiny
 	$(MAKE) --no-print-directory rtl CONFIG=stories
 	$(PY) -m export.synth.benchmark $(call option,seeds,SEEDS)
@@ -208,7 +209,7 @@ QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), coun
 SIM=$(SIM)    icarus or verilator
 BOARD=$(BOARD)  synth, bitstream: a file of configs/boards/
 FREQ=100         synth, bitstream: clock in MHz; status 1 when it is not reached
-SEEDS=3          synth, bitstream: how many seeds place and route tries
+SEEDS=2          synth, bitstream, bench-fpga (3): how many seeds place and route tries
 STREAMS=4        rtl, sim: sequences that share the array, instead of the config's; sim asks on all
 WAVES=1          sim: record waves (FST)
 ENGINE=$(ENGINE)     generate: float or golden

@@ -25,7 +25,7 @@ def arguments() -> argparse.Namespace:
         "--board", default="ulx3s-85f", help=f"one of {', '.join(boards.available())}"
     )
     parser.add_argument("--freq", type=float, help="clock of the machine in MHz (the board's)")
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds to try, 1, 2, ...")
+    parser.add_argument("--seeds", type=int, default=2, help="how many seeds to try, 1, 2, ...")
     parser.add_argument("--bitstream", action="store_true", help="write a .bit of the best seed")
     parser.add_argument(
         "--top",

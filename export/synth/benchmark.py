@@ -28,6 +28,7 @@ class Run:
     config: str
     board: str
     array: str | None = None  # instead of the config's
+    top: str = "board"
     freq: float | None = None
 
     @property
@@ -37,6 +38,7 @@ class Run:
 
     def words(self, seeds: int) -> list[str]:
         words = ["--config", self.config, "--board", self.board, "--seeds", str(seeds)]
+        words += ["--top", self.top]
         words += [] if self.array is None else ["--array", self.array]
         return words + ([] if self.freq is None else ["--freq", f"{self.freq:g}"])
 
@@ -44,7 +46,7 @@ class Run:
 RUNS = (
     Run("stories", "ulx3s-85f"),
     Run("microgpt", "ulx3s-85f", array="8x16"),
-    Run("microgpt", "icebreaker", array="2x2"),
+    Run("up5k", "icebreaker", top="core"),
     Run("stories", "arty-a7-100t"),
     Run("tiny", "tangnano20k"),
 )
@@ -77,10 +79,10 @@ def _clocks(report: dict[str, Any]) -> str:
 
 def markdown(reports: list[dict[str, Any]], about: dict[str, Any]) -> str:
     """The section."""
-    head = ("config", "board", "array", "LUT", "FF", "multipliers", "block RAM")
+    head = ("config", "board", "top", "array", "LUT", "FF", "multipliers", "block RAM")
     timing = ("MHz of each seed, 1 first", "cycles per token", "tokens/s", "CPU s, MiB")
     lines = [measure.provenance(about), "", measure.row(*head, *timing)]
-    lines.append(measure.row("---", "---", "---", *["---:"] * 8))
+    lines.append(measure.row("---", "---", "---", "---", *["---:"] * 8))
     for report in reports:
         use, there = report["use"], report["available"]
         speed = report["tokens_per_second"]
@@ -90,6 +92,7 @@ def markdown(reports: list[dict[str, Any]], about: dict[str, Any]) -> str:
             measure.row(
                 report["config"],
                 report["board"],
+                report["top"],
                 f"{report['array']['rows']} x {report['array']['cols']}",
                 f"{use['luts']:,} of {there['luts']:,}",
                 f"{use['flip_flops']:,}",

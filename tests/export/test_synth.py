@@ -368,3 +368,16 @@ def test_the_section_tells_every_seed() -> None:
     assert "resources only" in text
     assert "from `core / a: x` to `core / b: y`" in text
     assert "900,000" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("board", ["arty-a7-100t", "tangnano20k"])
+def test_other_families_are_synthesised(board: str, small: Path, sim_build: Path) -> None:
+    out = sim_build / f"synth-{board}"
+    result = run_synth("--rtl", small, "--out", out, "--board", board)
+    assert result.returncode == 0, result.stdout + result.stderr
+    summary = json.loads((out / "report.json").read_text())
+    assert summary["status"] == "synthesised"
+    assert summary["use"]["multipliers"] == sum(summary["expected"]["multipliers"].values())
+    assert summary["use"]["luts"] > 0
+    assert summary["use"]["blocks"] > 0
