@@ -71,5 +71,6 @@ def use(family: str, cells: Counter[str]) -> Use:
         return Use(logic, flip_flops, int(products), total(*memories))
     logic = sum(cells[f"LUT{size}"] for size in range(1, 7))
     logic += 4 * cells["RAM32M"] + 4 * cells["RAM64M"] + 2 * cells["RAM32X1D"]
+    logic += total("SRL16E", "SRLC32E")  # shift registers in tables
     flip_flops = total("FDRE", "FDSE", "FDCE", "FDPE")
     return Use(logic, flip_flops, cells["DSP48E1"], cells["RAMB36E1"] + cells["RAMB18E1"] / 2)
