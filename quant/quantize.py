@@ -11,7 +11,7 @@ import numpy as np
 from configs import widths
 from configs.cli import UserError
 from configs.schema import QuantConfig
-from quant import calibrate, ops, rounding, tables
+from quant import bounds, calibrate, ops, rounding, tables
 from quant.calibrate import Statistics
 from quant.fold import Array, Folded, FoldedAttention, FoldedLayer, FoldedLinear
 from quant.qmodel import CROSS_INTS, LINEARS, Attention, Layer, Linear, QuantModel
@@ -26,6 +26,7 @@ STAGES = {  # of each part of a layer: the stage that it writes, and the one tha
     "down": ("ffn_residual", "ffn_hidden"),
 }
 GATED = {"gate": ("ffn_gate", "ffn_norm"), "up": ("ffn_up", "ffn_norm")}  # of SwiGLU
+REMEDY = "the float model's values are too far apart: train it again (make train)"
 MEMORY = "encoder.final_norm"  # what the cross keys and values read
 
 
@@ -104,7 +105,10 @@ class _Quantizer:
             logit_frac=self.formats["logits"].frac,
             meta={**meta, "calibration": calibrate.record(self.stats, self.quant, self.formats)},
         )
-        qm.validate()
+        try:
+            qm.validate()
+        except UserError as error:  # making it again would not help
+            raise UserError(str(error).replace(bounds.REMEDY, REMEDY)) from None
         return qm
 
     def _linear(

@@ -225,6 +225,9 @@ def test_what_cannot_be_quantised_is_named() -> None:
     q = quantize(folded, calibrate.collect(folded, tokens), config.quant, TOKENIZER).layers[1].q
     with pytest.raises(UserError, match=r"layers\.1\.q: a bias of 1e\+09 does not fit"):
         with_bias("layers.1.q", q, np.array([1e9]))
+    far = dataclasses.replace(folded, eps=1e30)
+    with pytest.raises(UserError, match=r"eps_int is \d+, outside .*too far apart: train it again"):
+        quantize(far, calibrate.collect(folded, tokens), config.quant, TOKENIZER)
     params["layers.1.ffn_up.weight"][2, 3] = np.nan
     with pytest.raises(UserError, match=r"layers\.1\.ffn_hidden.* not finite"):
         calibrate.collect(fold(params, config.model), tokens)
