@@ -109,6 +109,7 @@ def field_widths(g: Geometry, addr_w: int, param_w: int, slot_w: int) -> dict[st
         "last": 1,
         "score": 1,
         "sticky": 1,
+        "attended": 1,
         "next_slot": slot_w,
         "next_gate": slot_w,
         "next_layer": 1,

@@ -55,6 +55,7 @@ class Step:
     # issue, with several streams: what the scheduler must know of this step and of the next one
     score: int = 0
     sticky: int = 0  # the next step needs nothing more, and follows at once
+    attended: int = 0  # the last step that reads a layer's keys and values
     next_slot: int = 0
     next_gate: int = 0
     next_layer: int = 0
@@ -88,7 +89,7 @@ ISSUE_FIELDS = (
     "slot clear gate prob word sub inner inner_pos outer outer_pos kv addr inner_stride "
     "outer_stride sample_only last"
 ).split()
-SCHEDULE_FIELDS = "score sticky next_slot next_gate next_layer next_sample".split()
+SCHEDULE_FIELDS = "score sticky attended next_slot next_gate next_layer next_sample".split()
 FINISH_FIELDS = (
     "param per_tile scalar head exponent bits act dest lanes dst_word dst_group dst_kv dst_slot "
     "amount final"
@@ -338,6 +339,7 @@ class Builder:
             step.next_slot, step.next_gate = after.slot, after.gate
             step.next_layer = int(after.dest == DEST["query"])
             step.next_sample = after.sample_only
+            step.attended = int(step.kv and not after.kv)
             needed = {after.slot, after.gate} - {geo.SLOT_NONE}
             step.sticky = int(needed <= {step.slot, step.gate})
         for step in self.steps:

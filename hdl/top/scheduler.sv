@@ -12,9 +12,11 @@
 //                   ready context after the one picked last, in turn by number.
 //           A context is ready when it runs, no step of it is picked or being loaded, and of its
 //           next step the slots `next_slot` and `next_gate` are complete; if that step begins a layer
-//           (`next_layer`) the token before it in its stream, if still there, has begun that layer:
-//           so keys and values are written in the order of positions. A step that only sampled
-//           tokens have (`next_sample`) ends others: done_o, once their residual stream is complete.
+//           (`next_layer`) the token before it in its stream, if still there, has loaded the last
+//           step that reads that layer's cache (`attended`): so a word of keys is never written in
+//           the cycle in which the token before reads it, and positions are written in order. A
+//           step that only sampled tokens have (`next_sample`) ends others: done_o, once their
+//           residual stream is complete.
 //           softmax the last wave of a step of scores waits until as many cycles have passed since
 //           the last wave of the scores before as those had tiles (see softmax).
 // Params    Contexts, CtxW; LayerW: counts the layers; SlotX: slot of the residual stream; the others
@@ -71,6 +73,7 @@ module scheduler #(
     input  wire                      f_last_i,
     input  wire                      f_score_i,           // the step writes scores
     input  wire                      f_sticky_i,
+    input  wire                      f_attended_i,        // the last that reads a layer's cache
     input  wire [         SlotW-1:0] f_next_slot_i,
     input  wire [         SlotW-1:0] f_next_gate_i,
     input  wire                      f_next_layer_i,
@@ -118,7 +121,7 @@ module scheduler #(
   wire follow = load && f_sticky_i;
 
   // the contexts
-  reg [Contexts*LayerW-1:0] layers_q;  // layers begun
+  reg [Contexts*LayerW-1:0] layers_q;  // layers whose cache has been read
   wire [Contexts*StepW-1:0] pcs;
   wire [Contexts-1:0] ready;
   wire pick;
@@ -184,9 +187,7 @@ module scheduler #(
       else if (start_i && start_ctx_i == pred_q) pred_valid_q <= 1'b0;
 
       if (begins) layers_q[c*LayerW+:LayerW] <= {LayerW{1'b0}};
-      else if (pick && choice == CTX && next_layer_q) begin
-        layers_q[c*LayerW+:LayerW] <= layers + 1'b1;
-      end
+      else if (load && mine && f_attended_i) layers_q[c*LayerW+:LayerW] <= layers + 1'b1;
     end
   end
 
