@@ -80,7 +80,7 @@ class Context:
     running: bool = False  # its program is not at its end
     start: Start = NOTHING
     predecessor: int = NONE
-    layers: int = 0  # begun
+    layers: int = 0  # whose cache has been read
     pc: int = 0
     next: Next = UNKNOWN
     complete: set[int] = field(default_factory=lambda: {geo.SLOT_NONE})  # slots
@@ -254,8 +254,6 @@ class Machine:
             self.at(now + 1, partial(setattr, self, "picked", NONE))
         if choice != NONE:
             self.context_turn = choice
-            if self.contexts[choice].next.layer:
-                self.at(now + 1, partial(self._begin_layer, self.contexts[choice]))
         if choice != NONE or follow:
             self.at(now + 2)
 
@@ -277,10 +275,6 @@ class Machine:
     @staticmethod
     def _finish(context: Context) -> None:
         context.active = context.running = False
-
-    @staticmethod
-    def _begin_layer(context: Context) -> None:
-        context.layers += 1
 
     def _pick(self, context: int, address: int, fetched: int) -> None:
         self.picked, self.address, self.fetched = context, address, fetched
@@ -307,6 +301,7 @@ class Machine:
     def _advance(self, context: Context, number: int) -> None:
         step = self.steps[number]
         context.pc = number + 1
+        context.layers += step.attended
         context.next = Next(step.next_slot, step.next_gate, step.next_layer, step.next_sample)
         if step.last:
             context.running = False

@@ -11,8 +11,8 @@
 // Settings  max_tokens_i (0: no limit), stop_token_i, stop_enable_i, temperature_i and seed_i are
 //           read when the first prompt token arrives, and again for the next request.
 // Overlap   0: a prompt token is taken when the one before it is done. 1: when the one before it has
-//           been taken over by a context (start_ready_i), so several are processed at a time; a new
-//           request then begins only when quiet_i says that none of the old one is on its way.
+//           been taken over by a context (start_ready_i), so several are processed at a time; the
+//           closing beat then waits until quiet_i says that none of them is on its way.
 // It does not buffer prompts: tready is low while a token waits to be started. After an error it reads the
 // prompt to its end, so that the next request begins at a clean place. Reset ends everything.
 `default_nettype none
@@ -109,7 +109,7 @@ module controller #(
   reg [TokenW-1:0] held_token_q, held_token_d;
 
   wire out_free = !out_valid_q || m_axis_tready_i;
-  wire begin_request = state_q == IDLE && s_axis_tvalid_i && quiet_i;
+  wire begin_request = state_q == IDLE && s_axis_tvalid_i;
   wire take = s_axis_tvalid_i && s_axis_tready_o;
   wire unknown_token = s_axis_tdata_i >= VOCAB;
   wire [TokenW-1:0] prompt_token = s_axis_tdata_i[TokenW-1:0];
@@ -202,7 +202,7 @@ module controller #(
         if (take && s_axis_tlast_i) state_d = CLOSE;
       end
       CLOSE: begin
-        if (out_free) begin
+        if (out_free && quiet_i) begin
           out_valid_d = 1'b1;
           out_data_d  = {11'd0, status_q};
           out_close_d = 1'b1;
