@@ -43,7 +43,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
 	BLOCKS DEVICE STREAMS BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
-.PHONY: setup train try look generate quantize qat search rtl sim board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint prove bench clean help stages FORCE
+.PHONY: setup train try look generate quantize qat search rtl sim soc board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint prove bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -118,6 +118,9 @@ explore: $(READY)
 timeline: sim
 	@$(PY) -m sim.timeline $(COMMON) $(call option,position,POSITION)
 
+soc: $(RENDERED)
+	$(PY) -m export.soc $(COMMON)
+
 # The simulated board runs until it is interrupted.
 board: $(RENDERED)
 	@$(PY) -m sim.board $(COMMON) $(call option,noise,NOISE)
@@ -181,6 +184,7 @@ make synth       LUTs, multipliers, block RAM, clock on a board -> build/<name>/
 make bitstream   the same, and fixformer.bit for the board
 make timeline    simulate, and draw one token: units against cycles  -> build/<name>/sim
 make project     a project for Vivado or Quartus   -> build/<name>/project/<board>
+make soc         the core behind AXI4-Stream and AXI4-Lite, C header -> build/<name>/soc
 make board       simulate a whole board behind a pseudo-terminal, until interrupted
 make host        ask that board, or with PORT a real one; prints the tokens as they come
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs import cli, files
 from configs.protocol import ABOUT, FIELDS, HEADER, PROBLEMS, TAIL, Field, Kind
+from export import registers
 
 DOCS = Path(__file__).parent.parent / "docs"
 PLACE = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.S)
@@ -52,8 +53,39 @@ def messages() -> str:
     )
 
 
+def registers_table() -> str:
+    """The registers of `export/registers.py`."""
+    rows = []
+    for item in registers.REGISTERS:
+        step = f" + 0x{registers.STRIDE:X} s" * item.stream + " + 4 n" * item.counter
+        for field in item.fields:
+            first = field is item.fields[0]
+            bits = f"{field.lsb + field.width - 1}:{field.lsb}" if field.width > 1 else field.lsb
+            rows.append(
+                (
+                    f"0x{item.address:03X}{step}" if first else "",
+                    f"{item.name}: {item.about}" if first else "",
+                    item.access if first else "",
+                    bits,
+                    f"`{field.name}`",
+                    field.about,
+                )
+            )
+    kinds = (
+        "ro: read only; rw: read and write; pulse: a written 1 acts once, reads as 0; w1c: set by"
+    )
+    return "\n".join(
+        [
+            "",
+            table(("address", "register", "access", "bits", "field", "meaning"), rows),
+            f"{kinds}\nthe machine, a written 1 clears it. s is a stream, n a counter.\n",
+        ]
+    )
+
+
 TABLES: dict[str, tuple[tuple[str, Callable[[], str]], ...]] = {
     "link.md": (("messages", messages),),
+    "registers.md": (("registers", registers_table),),
 }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from configs.cli import UserError
-from export import around, board
+from export import around, board, registers, soc
 from sim import lint
 from tests.export.helpers import CASES, rendered
 
@@ -28,6 +31,37 @@ def test_the_board_passes_three_parsers(rtl: Path) -> None:
     names = board.render(rtl, out, 25_000_000, 3_000_000)
     assert (out / "board.f").read_text().split("\n")[:-1] == names
     assert lint.lint([], [design(board.TOP, out, names)]) == []
+
+
+def test_the_soc_passes_three_parsers(rtl: Path) -> None:
+    out = rtl.parent / "soc"
+    names = soc.render(rtl, out)
+    assert (out / "soc.f").read_text().split("\n")[:-1] == names
+    assert lint.lint([], [design(soc.TOP, out, names)]) == []
+
+
+def test_the_header_is_c_and_names_the_addresses(rtl: Path) -> None:
+    out = rtl.parent / "soc"
+    soc.render(rtl, out)
+    text = (out / "fixformer.h").read_text()
+    defined = dict(re.findall(r"#define (\w+) (0x[0-9A-F]+|\d+)u", text))
+    for place in registers.places(1, 1):
+        if place.index == 0:
+            assert int(defined[f"FIXFORMER_{place.register.name}"], 16) == place.address
+    source = "unsigned seed(unsigned s) {return FIXFORMER_SEED + s * FIXFORMER_STREAM_STRIDE;}"
+    command = "g++ -x c -std=c99 -Wall -Wextra -Werror -fsyntax-only -include fixformer.h -"
+    compiled = subprocess.run(command.split(), cwd=out, input=source, text=True, check=False)
+    assert compiled.returncode == 0
+
+
+def test_no_two_registers_overlap() -> None:
+    places = registers.places(registers.STREAMS_MAX, 64)
+    assert len({place.address for place in places}) == len(places)
+    assert max(place.address for place in places) < 1 << registers.ADDR_W
+    for place in places:
+        masks = [field.mask for field in place.register.fields]
+        assert sum(masks) == place.mask < 1 << 32
+        assert all(a & b == 0 for a, b in itertools.combinations(masks, 2))
 
 
 def test_a_broken_board_fails(rtl: Path) -> None:

@@ -34,6 +34,7 @@ NEEDS = {
     "sampler": "max4 max_tree scale_index delay_line",
     "deframer": "crc32",
     "framer": "crc32",
+    "axis_mux": "round_robin resize",
     "link": (
         "crc32 fifo round_robin resize deframer framer commands prompt_buffer stream_port reporter"
     ),
