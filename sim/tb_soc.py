@@ -7,12 +7,13 @@ import itertools
 import json
 import os
 import random
+from collections import deque
 from pathlib import Path
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
+from cocotb.triggers import ClockCycles, Event, RisingEdge, with_timeout
 from cocotbext.axi import (
     AxiLiteBus,
     AxiLiteMaster,
@@ -42,6 +43,8 @@ class Bench:
         self.sink = AxiStreamSink(
             AxiStreamBus.from_prefix(dut, "m_axis"), dut.aclk, byte_size=16, **reset
         )
+        self.beats: list[deque[tuple[int, int, int]]] = [deque() for _ in range(job["streams"])]
+        self.arrived = Event()
         self.address = {place["name"]: place["address"] for place in job["places"]}
 
     async def reset(self, cycles: int = 4) -> None:
@@ -49,6 +52,8 @@ class Bench:
         await ClockCycles(self.dut.aclk, cycles)
         self.source.clear()
         self.sink.clear()
+        for beats in self.beats:
+            beats.clear()
         self.dut.aresetn.value = 1
         await ClockCycles(self.dut.aclk, 2)
 
@@ -78,17 +83,33 @@ class Bench:
         frame = AxiStreamFrame(list(request["prompt"]), tdest=request["stream"])
         await self.source.send(frame)
 
+    async def collect(self) -> None:
+        """Beats by stream, for ever: those of several streams take turns within a frame."""
+        while True:
+            frame: Any = await self.sink.recv(compact=False)
+            count = len(frame.tdata)
+            ids, users = (
+                values if isinstance(values, list) else [values or 0] * count
+                for values in (frame.tid, frame.tuser)
+            )
+            for index, beat in enumerate(zip(frame.tdata, users, ids, strict=True)):
+                data, user, stream = map(int, beat)
+                self.beats[stream].append((data, user, int(index == count - 1)))
+            self.arrived.set()
+
     async def answer(self, request: dict, what: str) -> None:
-        """The next answer, compared: tokens, and the closing beat, which ends the frame."""
-        frame: Any = await with_timeout(self.sink.recv(compact=False), PATIENCE_NS, "ns")
-        expected = [*request["tokens"], request["status"]]
-        self.check.equal(f"{what}: beats", len(expected), len(frame.tdata))
-        for index, (want, got) in enumerate(zip(expected, frame.tdata, strict=False)):
-            self.check.equal(f"{what}: beat {index}", want, int(got))
-        users = frame.tuser if isinstance(frame.tuser, list) else [frame.tuser] * len(frame.tdata)
-        for index, user in enumerate(users):
-            last = index == len(frame.tdata) - 1
-            self.check.equal(f"{what}: tuser of beat {index}", last, int(user or 0))
+        """The next answer of the request's stream, compared up to its closing beat."""
+        beats = self.beats[request["stream"]]
+        while not any(last for _, _, last in beats):
+            self.arrived.clear()
+            await with_timeout(self.arrived.wait(), PATIENCE_NS, "ns")
+        end = next(index for index, (_, _, last) in enumerate(beats) if last) + 1
+        got = [beats.popleft() for _ in range(end)]
+        expected = [*((token, 0, 0) for token in request["tokens"]), (request["status"], 1, 1)]
+        self.check.equal(f"{what}: beats", len(expected), len(got))
+        for index, (want, beat) in enumerate(zip(expected, got, strict=False)):
+            for name, one, other in zip(("data", "user", "last"), want, beat, strict=True):
+                self.check.equal(f"{what}: t{name} of beat {index}", one, other)
         status = await self.read(f"status_{request['stream']}")
         self.check.equal(f"{what}: STATUS", request["status"], status)
 
@@ -131,23 +152,29 @@ async def serves(dut: Any) -> None:
     check = bench.check
     await bench.reset()
     await registers(bench)
-    # requests one after the other, at any manners
-    for number, request in enumerate(job["requests"]):
+    cocotb.start_soon(bench.collect())
+    # requests on all streams at once, at any manners
+    for first in range(0, len(job["requests"]), job["streams"]):
         bench.manners(random.choice((0.0, 0.2, 0.7)))
-        await bench.settings(request)
-        await bench.prompt(request)
-        await bench.answer(request, f"request {number}")
+        together = job["requests"][first : first + job["streams"]]
+        for request in together:
+            await bench.settings(request)
+        for request in together:
+            await bench.prompt(request)
+        for number, request in enumerate(together, first):
+            await bench.answer(request, f"request {number}")
     # an interrupt, and its end
-    request = job["requests"][0]
+    request = job["requests"][job["streams"] - 1]
+    bit = 1 << request["stream"]
     await bench.settings(request)
     await bench.write("events", 0xFFFFFFFF)
     check.equal("irq without an event", 0, int(dut.irq.value))
-    await bench.write("irq_enable", 1)
+    await bench.write("irq_enable", bit)
     await bench.prompt(request)
     await with_timeout(RisingEdge(dut.irq), PATIENCE_NS, "ns")
     await bench.answer(request, "with interrupt")
-    check.equal("EVENTS", 1, await bench.read("events"))
-    await bench.write("events", 1)
+    check.equal("EVENTS", bit, await bench.read("events"))
+    await bench.write("events", bit)
     check.equal("EVENTS when cleared", 0, await bench.read("events"))
     check.equal("irq when cleared", 0, int(dut.irq.value))
     # a burst of requests with the same settings, answered in order

@@ -35,6 +35,7 @@ context = 20
 [hardware]
 rows = 2
 cols = 4
+streams = 2
 """
 PATIENCE = "20"  # seconds; this machine may be busy
 
@@ -94,7 +95,8 @@ def project(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pr
     shutil.rmtree(project.build, ignore_errors=True)
 
 
-def test_the_host_prints_what_the_golden_model_says(project: Project) -> None:
+def says_what_the_golden_model_says(project: Project) -> None:
+    """Two requests on two streams, and what is refused."""
     with project.board() as port:
         run = project.host(port, "--prompt", "t3 t1 t4", "--tokens", "8", "--counters")
         assert run.returncode == 0, run.stderr
@@ -103,14 +105,14 @@ def test_the_host_prints_what_the_golden_model_says(project: Project) -> None:
         assert "tokens      8 in" in run.stderr
         assert "frames      3 good ones" in run.stderr  # PING, PROMPT, STATUS
         assert "problem" not in run.stderr
-        warm = ("--temperature", "0.9", "--seed", "5", "--tokens", "99", "--reset")
+        warm = ("--temperature", "0.9", "--seed", "5", "--tokens", "99", "--stream", "1", "--reset")
         run = project.host(port, "--prompt", "t9", *warm)
         assert run.returncode == 0, run.stderr
         assert run.stdout == project.golden("t9", 99, 0.9, 5)
         assert "status      context full" in run.stderr
         for options, message in (
             (("--prompt", "t99"), "never seen"),
-            (("--stream", "1"), "this board has streams 0 to 0"),
+            (("--stream", "2"), "this board has streams 0 to 1"),
             (("--prompt", "t1 " * 21), "the context holds 20"),
         ):
             run = project.host(port, *options)
@@ -128,7 +130,8 @@ def test_the_host_prints_what_the_golden_model_says(project: Project) -> None:
         assert f"another model ({source}" in run.stderr
 
 
-def test_noise_on_the_line_changes_no_token(project: Project) -> None:
+def noise_changes_no_token(project: Project) -> None:
+    """Requests over a line on which one byte of a hundred is hit."""
     with project.board(noise=0.01) as port:
         for seed in range(4):
             options = ("--tokens", "12", "--temperature", "1.0", "--seed", str(seed))
@@ -155,7 +158,8 @@ def test_no_port_and_no_answer_are_one_line(project: Project) -> None:
     assert run.stderr.count("\n") == 1
 
 
-def test_a_wrong_weight_on_the_board_is_seen_by_the_host(project: Project) -> None:
+def a_wrong_weight_is_seen(project: Project) -> None:
+    """The comparison of texts can fail."""
     image = project.build / "rtl" / "rom_tok.hex"
     text = image.read_text()
     image.write_text("".join(f"{'5' * (len(line))}\n" for line in text.split()))
@@ -181,9 +185,17 @@ def test_a_line_too_fast_for_the_clock_is_refused(project: Project) -> None:
     assert "choose a lower baud" in run.stderr
 
 
-def test_the_bench_of_the_board_can_fail(project: Project) -> None:
-    """A board without its job stops with an error, not with silence."""
+def a_board_without_a_job_fails(project: Project) -> None:
+    """It stops with an error, not with silence."""
     out = project.build / "board"
     sources = board.rendered(project.build / "rtl", out)
     with pytest.raises(runner.SimulationError):
         runner.run(board.TOP, sources, "sim.tb_board", simulator="verilator", build_dir=out, env={})
+
+
+def test_the_host_and_a_simulated_board(project: Project) -> None:
+    """All that needs the board, in one test, so that it is built once."""
+    says_what_the_golden_model_says(project)
+    noise_changes_no_token(project)
+    a_wrong_weight_is_seen(project)
+    a_board_without_a_job_fails(project)

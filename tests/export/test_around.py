@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from configs.cli import UserError
-from export import around, board, registers, soc
+from export import around, board, registers, render, soc, spec
 from sim import lint
-from tests.export.helpers import CASES, rendered
+from tests.export.helpers import CASES, SOURCE, artefact, rendered
 
 
 @pytest.fixture(scope="module")
@@ -26,15 +26,27 @@ def design(top: str, out: Path, names: list[str]) -> lint.Design:
     return lint.Design(top, tuple(Path(os.path.normpath(out / n)) for n in names), False, out)
 
 
-def test_the_board_passes_three_parsers(rtl: Path) -> None:
-    out = rtl.parent / "board"
+def of_two_streams(rtl: Path) -> Path:
+    """The same core for two streams."""
+    case = CASES["rotary-8x4"]
+    two = spec.build(artefact(case), case.rows, case.cols, 2)
+    render.render(two, rtl.parent / "rtl2", "case", SOURCE)
+    return rtl.parent / "rtl2"
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_the_board_passes_three_parsers(rtl: Path, streams: int) -> None:
+    out = rtl.parent / f"board{streams}"
+    rtl = rtl if streams == 1 else of_two_streams(rtl)
     names = board.render(rtl, out, 25_000_000, 3_000_000)
     assert (out / "board.f").read_text().split("\n")[:-1] == names
     assert lint.lint([], [design(board.TOP, out, names)]) == []
 
 
-def test_the_soc_passes_three_parsers(rtl: Path) -> None:
-    out = rtl.parent / "soc"
+@pytest.mark.parametrize("streams", [1, 2])
+def test_the_soc_passes_three_parsers(rtl: Path, streams: int) -> None:
+    out = rtl.parent / f"soc{streams}"
+    rtl = rtl if streams == 1 else of_two_streams(rtl)
     names = soc.render(rtl, out)
     assert (out / "soc.f").read_text().split("\n")[:-1] == names
     assert lint.lint([], [design(soc.TOP, out, names)]) == []

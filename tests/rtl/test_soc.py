@@ -42,34 +42,41 @@ def test_checker_fails(module: str, sim_build: Path) -> None:
     check_fails(module, sim_build, SETS[module][0])
 
 
-@pytest.fixture(scope="module")
-def small(sim_build: Path) -> core.Machine:
+def small(sim_build: Path, streams: int) -> core.Machine:
     """A core of a few multipliers."""
-    settings = config("soc", {"d_model": 8, "d_ff": 8, "context": 9}, 2, 4)
+    folder = sim_build / f"soc{streams}"
+    settings = config("soc", {"d_model": 8, "d_ff": 8, "context": 9}, 2, 4, streams=streams)
     qm = random_model(settings, 20, 13)
-    render.render(spec.build(qm, 2, 4), sim_build / "soc" / "rtl", "soc", SOURCE)
-    return opened(sim_build / "soc", qm)
+    render.render(spec.build(qm, 2, 4, streams), folder / "rtl", "soc", SOURCE)
+    return opened(folder, qm)
 
 
-def job(small: core.Machine) -> dict:
+def job(machine: core.Machine) -> dict:
     """What the bench must find: registers, and the golden model's answers."""
-    model, requests = GoldenModel(small.qm), []
-    warm = small.qm.temperature_register(0.8)
-    for request in (
-        Request((3, 1, 4), 4),
-        Request((5,), 0, warm, 77),
-        Request((1, 2, 12), 2, warm, 2**32 - 1),
-        Request((2, 13, 1), 5),  # a token outside the vocabulary
-        Request(tuple(range(10)), 5),  # longer than the context
-        Request(tuple(range(9)), 5, warm, 6),  # as long as the context
+    model, requests = GoldenModel(machine.qm), []
+    warm = machine.qm.temperature_register(0.8)
+    manifest = machine.manifest
+    streams = int(manifest["parameters"]["Streams"])
+    for number, request in enumerate(
+        (
+            Request((3, 1, 4), 4),
+            Request((5,), 0, warm, 77),
+            Request((1, 2, 12), 2, warm, 2**32 - 1),
+            Request((2, 13, 1), 5),  # a token outside the vocabulary
+            Request(tuple(range(10)), 5),  # longer than the context
+            Request(tuple(range(9)), 5, warm, 6),  # as long as the context
+        )
     ):
         run = GoldenRun(model, request)
         deque(run.steps(), maxlen=0)
-        entry = request.job() | {"stream": 0, "tokens": run.tokens, "status": run.status}
+        entry = request.job() | {
+            "stream": number % streams,
+            "tokens": run.tokens,
+            "status": run.status,
+        }
         requests.append(entry)
-    manifest = small.manifest
     counters = len(manifest.get("counters", {}).get("names", ()))
-    shape = {"streams": 1, "counters": max(1, counters)}
+    shape = {"streams": streams, "counters": max(1, counters)}
     limits = manifest["parameters"]["Vocab"] | manifest["parameters"]["Context"] << 16
     constants = {
         "id": registers.ID,
@@ -97,32 +104,39 @@ def job(small: core.Machine) -> dict:
     }
 
 
-def run(small: core.Machine, where: Path, simulator: str, **env: str) -> None:
+def run(machine: core.Machine, where: Path, simulator: str, **env: str) -> None:
     """The bench on the rendered SoC."""
-    out = small.rtl.parent / "top"
-    names = soc.render(small.rtl, out)
+    out = machine.rtl.parent / "top"
+    names = soc.render(machine.rtl, out)
     where.mkdir(parents=True, exist_ok=True)
-    for image in small.rtl.glob("*.hex"):
+    for image in machine.rtl.glob("*.hex"):
         (where / image.name).write_bytes(image.read_bytes())
-    (where / "job.json").write_text(json.dumps(job(small)))
+    (where / "job.json").write_text(json.dumps(job(machine)))
     runner.run(
         soc.TOP,
         [out / name for name in names],
         "sim.tb_soc",
         simulator=simulator,
-        build_dir=small.rtl.parent / "build",
+        build_dir=machine.rtl.parent / "build",
         env={"SOC_JOB": str((where / "job.json").resolve()), **env},
         test_dir=where,
     )
 
 
-@pytest.mark.parametrize("simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("simulator", "streams"),
+    [
+        ("verilator", 2),
+        pytest.param("verilator", 1, marks=pytest.mark.slow),
+        pytest.param("icarus", 2, marks=pytest.mark.slow),
+    ],
+)
 def test_the_soc_answers_as_the_golden_model(
-    small: core.Machine, simulator: str, tmp_path: Path
+    simulator: str, streams: int, sim_build: Path, tmp_path: Path
 ) -> None:
-    run(small, tmp_path, simulator)
+    run(small(sim_build, streams), tmp_path, simulator)
 
 
-def test_the_soc_checker_fails(small: core.Machine, tmp_path: Path) -> None:
+def test_the_soc_checker_fails(sim_build: Path, tmp_path: Path) -> None:
     with pytest.raises(runner.SimulationError, match="1 mismatches"):
-        run(small, tmp_path, "verilator", CORRUPT="200")
+        run(small(sim_build, 2), tmp_path, "verilator", CORRUPT="200")
