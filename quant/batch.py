@@ -159,6 +159,9 @@ class Recorder:
             return
         (b, t), (keys, queries) = self.shape, part.shape[-2:]
         heads = part.shape[1] * part.shape[2]
+        if self.trace is not None and self.prefix + name not in self.trace:
+            whole = np.zeros((self.whole[0], heads, t, t), self.kind)  # as readers want it
+            self.trace[self.prefix + name] = whole.swapaxes(1, 2)
         place = self.part(name, (t, heads, t))
         if place is not None:
             block = place[:, lo : lo + queries, :, :keys]

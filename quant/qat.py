@@ -72,8 +72,8 @@ def train(
 ) -> Iterator[tuple[float, QuantModel]]:
     """After each step: the KL divergence, and the integers that it was measured with."""
     latent, params, grads = run.latent, run.latent.params, run.latent.params.like()
-    with tqdm(total=1.0, desc="qat", disable=quiet or None, bar_format=BAR) as bar:
-        bar.update(progress(settings, run))
+    begun = progress(settings, run)
+    with tqdm(total=1.0, initial=begun, desc="qat", disable=quiet or None, bar_format=BAR) as bar:
         while (part := progress(settings, run)) < 1:
             clock, cpu = time.perf_counter(), time.process_time()
             batch = task.train_batch(runs.generator(seed, runs.QAT, run.step))
