@@ -64,18 +64,22 @@ def single(one: Machine, *, sampled: bool = True) -> Cycles:
     return Cycles(one, tokens)
 
 
-def interleaved(qm: QuantModel, g: Geometry, *, sampled: bool = True) -> interleave.Result:
-    """All streams over the whole context at once: writing with noise, or reading a prompt."""
-    length = (1, g.context) if sampled else (g.context, 1)
+def interleaved(
+    qm: QuantModel, g: Geometry, *, sampled: bool = True, tokens: int | None = None
+) -> interleave.Result:
+    """All streams at once: writing `tokens` with noise, or reading them as a prompt; by default as
+    many as the context holds."""
+    count = g.context if tokens is None else tokens
+    length = (1, count) if sampled else (count, 1)
     asked = [[interleave.Request(*length, True)] for _ in range(g.streams)]
     return interleave.run(qm, g, program.build(qm, g).steps, asked)
 
 
-def several(qm: QuantModel, g: Geometry) -> dict[str, dict]:
+def several(qm: QuantModel, g: Geometry, tokens: int | None = None) -> dict[str, dict]:
     """Figures of all streams together, by what they do."""
     result = {}
     for name in ("sampled", "prompt"):
-        run = interleaved(qm, g, sampled=name == "sampled")
+        run = interleaved(qm, g, sampled=name == "sampled", tokens=tokens)
         mean, floor = run.cycles_per_token(), run.floor(g)
         result[name] = {
             "tokens": len(run.starts),
@@ -173,7 +177,8 @@ def arguments() -> argparse.Namespace:
     parser = cli.parser("export.cycles", "Cycles per token of a config's machine, predicted.")
     parser.add_argument("--text", metavar="FILE", help="the text that the model was trained on")
     parser.add_argument("--array", metavar="RxC", help="another array than the config's")
-    parser.add_argument("--streams", type=int, metavar="N", help="instead of the config's")
+    cli.add_streams(parser)
+    parser.add_argument("--tokens", type=int, metavar="N", help="of each stream; default: context")
     parser.add_argument("--vocab", type=int, metavar="N", help="tokens, if nothing is trained yet")
     return parser.parse_args()
 
@@ -186,6 +191,8 @@ def main() -> None:
         rows, cols = array(args.array)
     qm = blank(config, vocabulary(config, args.vocab))
     one = machine(qm, rows, cols)
+    if args.tokens is not None and not 1 <= args.tokens <= one.geometry.context:
+        raise UserError(f"--tokens {args.tokens}: choose 1 to {one.geometry.context}, the context")
     streams = config.hardware.streams if args.streams is None else args.streams
     together = Geometry.of(qm, rows, cols, streams)
     kinds = {"sampled": single(one), "prompt": single(one, sampled=False)}
@@ -195,8 +202,8 @@ def main() -> None:
     contents: dict[str, Any] = {"config": config.name, "array": {"rows": rows, "cols": cols}}
     contents |= {"about": STAGES} | {name: data(cycles) for name, cycles in kinds.items()}
     if streams > 1:
-        contents["interleaved"] = {"streams": streams} | several(qm, together)
-        print(f"{streams} streams interleaved, all over the whole context")
+        contents["interleaved"] = {"streams": streams} | several(qm, together, args.tokens)
+        print(f"{streams} streams interleaved, {args.tokens or one.geometry.context} tokens each")
         for name in kinds:
             entry = contents["interleaved"][name]
             print(

@@ -29,6 +29,7 @@ SIDES = range(2, 65)  # rows and columns that the schema admits
 CHUNK = 8  # machines of one task
 SHOWN = 24  # lines of the printed front
 MHZ = 1e6
+Shape = tuple[int, int, int]  # rows, columns, streams
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,11 @@ class Point:
 
     rows: int
     cols: int
+    streams: int
     weight_bits: int
     multipliers: int
     blocks: int
-    cycles: float  # per sampled token, mean of all positions
+    cycles: float  # per sampled token, mean of all positions (and of all streams)
     floor: float
     tokens_per_second: float
 
@@ -49,13 +51,13 @@ class Point:
         return self.floor / self.cycles
 
 
-def shapes(config: schema.Config, device: Device) -> list[tuple[int, int]]:
-    """Arrays that may fit the device's multipliers: rows a multiple of columns, or the reverse."""
+def shapes(config: schema.Config, device: Device, streams: Sequence[int]) -> list[Shape]:
+    """Machines whose array fits the device: rows a multiple of columns, or the reverse."""
     step = 2 if config.model.positions == "rotary" else 1
     sides = [side for side in SIDES if side % step == 0]
     return [
-        (rows, cols)
-        for rows, cols in product(sides, sides)
+        (rows, cols, count)
+        for rows, cols, count in product(sides, sides, streams)
         if rows * cols < device.multipliers and (rows % cols == 0 or cols % rows == 0)
     ]
 
@@ -66,9 +68,10 @@ def evaluate(
     device: Device,
     widths: Sequence[int],
     clock: float,
-    shape: tuple[int, int],
+    shape: Shape,
 ) -> list[Point | str]:
-    """The machine of one shape, for each width of weights: a point, or what does not fit."""
+    """The machine of rows, columns and streams, for each width of weights: a point, or what does
+    not fit."""
     qm = blank(config, vocab)
     g = Geometry.of(qm, *shape)
     taken = sum(resources.multipliers(g).values())
@@ -81,15 +84,19 @@ def evaluate(
         found.append("block RAM")
         if sum(rams.values()) > device.blocks:
             continue
-        one = cycles.single(Machine.of(qm, g, builder.steps))
-        mean, floor = one.mean(), one.floor()
+        if g.streams == 1:
+            one = cycles.single(Machine.of(qm, g, builder.steps))
+            mean, floor = one.mean(), one.floor()
+        else:
+            together = cycles.interleaved(qm, g)
+            mean, floor = together.cycles_per_token(), together.floor(g)
         speed = clock * MHZ / mean
         found[-1] = Point(*shape, bits, taken, sum(rams.values()), mean, floor, speed)
     return found
 
 
 def evaluate_all(
-    job: Callable[[tuple[int, int]], list[Point | str]], chunk: Sequence[tuple[int, int]]
+    job: Callable[[Shape], list[Point | str]], chunk: Sequence[Shape]
 ) -> list[Point | str]:
     return [one for shape in chunk for one in job(shape)]
 
@@ -138,10 +145,18 @@ def front(points: Iterable[Point]) -> list[Point]:
 
 
 def table(points: Sequence[Point]) -> str:
-    head = f"{'array':>8}{'weights':>9}{'mult.':>7}{'blocks':>8}{'cycles':>10}{'useful':>9}"
+    names = (
+        ("streams", 9),
+        ("weights", 9),
+        ("mult.", 7),
+        ("blocks", 8),
+        ("cycles", 10),
+        ("useful", 9),
+    )
+    head = f"{'array':>8}" + "".join(f"{name:>{width}}" for name, width in names)
     lines = [
-        f"{p.rows:>4} x {p.cols:<2}{p.weight_bits:>7} b{p.multipliers:>7}{p.blocks:>8}"
-        f"{p.cycles:>10,.0f}{100 * p.utilisation:>7.1f} %{p.tokens_per_second:>12,.0f}"
+        f"{p.rows:>4} x {p.cols:<2}{p.streams:>8}{p.weight_bits:>7} b{p.multipliers:>7}"
+        f"{p.blocks:>8}{p.cycles:>10,.0f}{100 * p.utilisation:>7.1f} %{p.tokens_per_second:>12,.0f}"
         for p in points
     ]
     return "\n".join([f"{head}{'tokens/s':>12}", *lines])
@@ -162,8 +177,7 @@ def plot(path: Path, title: str, points: Sequence[Point], best: Sequence[Point])
         s=14,
         cmap="viridis",
     )
-    chosen = {(p.rows, p.cols, p.weight_bits) for p in best}
-    ringed = [p for p in points if (p.rows, p.cols, p.weight_bits) in chosen]
+    ringed = [p for p in points if p in best]
     axes.scatter(
         [p.multipliers for p in ringed],
         [p.tokens_per_second for p in ringed],
@@ -174,7 +188,7 @@ def plot(path: Path, title: str, points: Sequence[Point], best: Sequence[Point])
     )
     for p in best[:1]:
         axes.annotate(
-            f"{p.rows} x {p.cols}",
+            f"{p.rows} x {p.cols}" + (f", {p.streams} streams" if p.streams > 1 else ""),
             (p.multipliers, p.tokens_per_second),
             textcoords="offset points",
             xytext=(-8, 6),
@@ -192,6 +206,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--text", metavar="FILE", help="the text that the model was trained on")
     parser.add_argument("--device", default="ulx3s-85f", help=", ".join(devices.available()))
     parser.add_argument("--clock", type=float, default=100.0, metavar="MHZ", help="of the core")
+    parser.add_argument(
+        "--streams", dest="counts", metavar="N", help="such as 1,4 (default: config's)"
+    )
     parser.add_argument("--weights", metavar="BITS", help="widths, such as 8,4 (default: config's)")
     parser.add_argument("--vocab", type=int, metavar="N", help="tokens, if nothing is trained yet")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
@@ -209,13 +226,24 @@ def weight_widths(text: str | None, config: schema.Config, vocab: int) -> list[i
     return sorted({int(part) for part in parts}, reverse=True)
 
 
+def stream_counts(text: str | None, config: schema.Config) -> list[int]:
+    """The numbers of streams asked for; the config's if none are."""
+    if text is None:
+        return [config.hardware.streams]
+    parts = text.split(",")
+    if not all(part.isdecimal() and 1 <= int(part) <= 8 for part in parts):
+        raise UserError(f"--streams {text}: give numbers from 1 to 8, such as 1,4")
+    return sorted({int(part) for part in parts})
+
+
 def explore(
     config: schema.Config, args: argparse.Namespace, device: Device
 ) -> tuple[list[Point], Counter[str]]:
     """All machines that fit, and how many did not, by the reason."""
     vocab = cycles.vocabulary(config, args.vocab)
     cycles.machine(blank(config, vocab), config.hardware.rows, config.hardware.cols)  # can be built
-    widths, all_shapes = weight_widths(args.weights, config, vocab), shapes(config, device)
+    widths = weight_widths(args.weights, config, vocab)
+    all_shapes = shapes(config, device, stream_counts(args.counts, config))
     # the slow ones, with many waves, first, and a mixture of them in each task
     all_shapes.sort(key=lambda shape: shape[0] * shape[1])
     count = -(-len(all_shapes) // CHUNK)

@@ -31,7 +31,7 @@ def memories(qm: QuantModel, g: Geometry, builder: Builder, weight_bits: int) ->
     found: list[tuple] = [
         ("weights", g.rows, g.cols * weight_bits, builder.weight_words),
         ("token embedding", 1, residual, g.vocab * g.tiles(g.d_model)),
-        ("KV cache", g.rows, g.cols * spec.kv_width(qm), g.kv_depth),
+        ("KV cache", g.rows, g.cols * spec.kv_width(qm), g.streams * g.kv_depth),
     ]
     if not g.rotary:
         found.append(("positions", 1, residual, g.context * g.tiles(g.d_model)))

@@ -1,9 +1,15 @@
-"""Random but plausible integer models of any shape, for tests of everything that follows."""
+"""Random but plausible integer models of any shape, for tests of everything that follows.
+
+`python -m quant.random --config NAME --vocab 27` writes one where `python -m quant` would write the
+trained one: enough to render a machine and to count its cycles.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from configs import cli
+from configs.cli import UserError
 from configs.schema import Config, ModelConfig
 from model import transformer
 from model.tasks import Batch
@@ -64,3 +70,20 @@ def random_model(config: Config, seed: int, vocab_size: int) -> QuantModel:
     folded = smooth(folded, calibrate.collect(folded, windows))
     stats = calibrate.collect(folded, windows)
     return quantize(folded, stats, config.quant, tokenizer, None, meta)
+
+
+def main() -> None:
+    parser = cli.parser("quant.random", "An integer model of a config's shape, of random numbers.")
+    parser.add_argument("--vocab", type=int, required=True, metavar="N", help="tokens")
+    parser.add_argument("--seed", type=int, default=1, help="of the numbers")
+    args = parser.parse_args()
+    if not 2 <= args.vocab < 2**16:
+        raise UserError(f"--vocab {args.vocab}: choose a number of tokens from 2 to {2**16 - 1}")
+    config = cli.load_config(args)
+    out = config.build_dir / "quant"
+    random_model(config, config.train.seed, args.vocab).save(out)
+    print(f"written     {out}, random numbers of seed {config.train.seed}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -33,7 +33,8 @@ SMALL = Device(
 
 
 def options(**values: object) -> argparse.Namespace:
-    base = {"vocab": 27, "weights": None, "clock": 100.0, "workers": 1, "scheduler": None}
+    base = {"vocab": 27, "weights": None, "counts": None, "clock": 100.0}
+    base |= {"workers": 1, "scheduler": None}
     return argparse.Namespace(**base | values)
 
 
@@ -61,10 +62,10 @@ def test_multipliers_of_the_default_machine() -> None:
 def test_every_machine_that_fits_is_there_with_its_cycles() -> None:
     config = schema.load("tiny")
     points, missing = explore.explore(config, options(weights="8,4"), SMALL)
-    shapes = explore.shapes(config, SMALL)
+    shapes = explore.shapes(config, SMALL, [1])
     assert len(points) + sum(missing.values()) == 2 * len(shapes)
     assert missing["multipliers"] > 0
-    assert {(p.rows, p.cols) for p in points} <= set(shapes)
+    assert {(p.rows, p.cols, p.streams) for p in points} <= set(shapes)
     assert {p.weight_bits for p in points} == {8, 4}
     for point in points[:6]:
         assert point.multipliers <= SMALL.multipliers
@@ -72,6 +73,29 @@ def test_every_machine_that_fits_is_there_with_its_cycles() -> None:
         one = cycles.single(cycles.machine(blank(config, 27), point.rows, point.cols))
         assert point.cycles == one.mean()
         assert point.tokens_per_second == pytest.approx(1e8 / one.mean())
+
+
+def test_streams_are_faster_and_take_memory() -> None:
+    config = schema.load("tiny")
+    config = config.model_copy(
+        update={"model": config.model.model_copy(update={"context": 6, "positions": "rotary"})}
+    )
+    points, _ = explore.explore(config, options(counts="1,4"), SMALL)
+    by_shape: dict = {}
+    for point in points:
+        by_shape.setdefault((point.rows, point.cols), {})[point.streams] = point
+    pairs = [(one[1], one[4]) for one in by_shape.values() if len(one) == 2]
+    assert pairs
+    for alone, together in pairs:
+        assert together.cycles < alone.cycles
+        assert together.blocks >= alone.blocks
+        assert together.multipliers == alone.multipliers
+
+
+@pytest.mark.parametrize("text", ["0", "9", "1,", "x"])
+def test_streams_that_are_none(text: str) -> None:
+    with pytest.raises(UserError, match="numbers from 1 to 8"):
+        explore.stream_counts(text, schema.load("tiny"))
 
 
 def test_processes_give_the_same() -> None:
@@ -83,7 +107,7 @@ def test_processes_give_the_same() -> None:
 
 def test_no_point_beats_the_front() -> None:
     points = [
-        Point(2, 2, bits, multipliers, blocks, float(cycles), 1.0, 1.0)
+        Point(2, 2, 1, bits, multipliers, blocks, float(cycles), 1.0, 1.0)
         for bits, multipliers, blocks, cycles in itertools.product(
             (4, 8), (5, 9, 20), (3, 4), (100, 90, 70)
         )
