@@ -43,7 +43,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
 	BLOCKS DEVICE STREAMS BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
-.PHONY: setup train try look generate quantize qat search rtl sim soc board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint prove bench clean help stages FORCE
+.PHONY: setup train try look generate quantize qat search rtl sim soc board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint prove gates bench clean help stages FORCE
 
 setup:
 	@PYTHON=$(call quote,PYTHON) .ci/setup
@@ -155,6 +155,9 @@ lint: $(READY)
 prove: $(READY)
 	$(PY) -m sim.prove
 
+gates: $(READY)
+	$(PY) -m pytest -m '' tests/rtl/test_gates.py $(ARGS)
+
 bench: $(RENDERED)
 	$(PY) -m model.benchmark $(call option,text,TEXT)
 	$(PY) -m quant.benchmark $(call option,text,TEXT)
@@ -189,6 +192,7 @@ make board       simulate a whole board behind a pseudo-terminal, until interrup
 make host        ask that board, or with PORT a real one; prints the tokens as they come
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
 make prove       proofs of the modules by a solver; mutated twins must fail
+make gates       the ECP5 netlist of every module and of a small machine under their benches
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make bench-fpga  area and clock of the large machines, with several seeds -> build/bench/fpga.json
 make clean       remove build/ and the caches, keep .venv
