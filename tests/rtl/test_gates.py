@@ -20,7 +20,7 @@ TESTS = Path(__file__).parent
 STATELESS = (
     "lowest_set next_in_turn resize saturate saturating_add scale_index select_word sign_extend"
 ).split()
-QUICK = ("controller", "kv_writer", "requant_lane", "scoreboard", "sequencer")
+QUICK = ("controller", "kv_writer", "scoreboard")
 
 
 def sets() -> dict[str, dict[str, int]]:
