@@ -15,6 +15,7 @@ from quant.qmodel import QuantModel
 
 MIN_ACC_W = 24  # what requant_lane needs at least
 SERIAL_PASSES = 4  # cycles that the squares or the rotation of a tile may take
+EMBED_PASSES = 2  # the squares, with several streams
 SOFTMAX_SLOTS = 8  # heads in flight at most: the scores of the next run during a softmax
 
 # Scoreboard slots; heads follow from FIRST_HEAD_SLOT on.
@@ -133,8 +134,11 @@ class Geometry:
     # ---- serial units: how many cycles they may take between tiles
     @property
     def norm_passes(self) -> int:
-        """Cycles in which a tile is squared: few multipliers, but ready when they are needed."""
-        limit = min(SERIAL_PASSES, self.waves(self.d_model))
+        """Cycles in which a tile is squared: few multipliers, but ready when they are needed.
+
+        With several streams nothing else happens in the cycles of the embedding's tiles."""
+        serial = SERIAL_PASSES if self.streams == 1 else EMBED_PASSES
+        limit = min(serial, self.waves(self.d_model))
         fitting = [
             passes
             for passes in range(1, limit + 1)

@@ -185,13 +185,14 @@ class Checker(Comparison):
         """The present request of `stream` was ended by a reset: its records may be missing."""
         for context, tokens in self.pending.items():
             for token in tokens:
-                if token.step.request == stream.number:
-                    token.cut = True
-                    self.triggers[context].clear()
+                token.cut |= token.step.request == stream.number
+            waiting = self.triggers[context]
+            self.triggers[context] = deque(pair for pair in waiting if not pair[0].cut)
         stream.steps = iter(())
 
     def _reset(self) -> None:
         """Every stream goes on after its next request that a reset ends."""
+        self.triggers.clear()
         for stream in self.streams.values():
             ended = stream.begun and self.runs[stream.number].request.reset is not None
             if ended and stream.number not in self.ended:
