@@ -22,7 +22,8 @@ class Block:
         self.layer, self.d_head = layer, qm.d_head
         self.qkv = Step([layer.q, layer.k, layer.v], q.x_max, q.k_max)
         self.o = Step([layer.o], about[prefix + "attn_residual"].x_max)
-        self.down = Step([layer.down], about[prefix + "ffn_residual"].x_max)
+        down, signed = about[prefix + "ffn_residual"], qm.formats[prefix + "ffn_hidden"].signed
+        self.down = Step([layer.down], down.x_max, signed=signed)
         self.scores = step.cached(layer.scores_shift, layer.scores_exponent, 16, scores.acc_max)
         out_bits = qm.formats[prefix + "attn_out"].bits
         self.out = step.cached(

@@ -26,10 +26,10 @@ def _half(shift: int) -> int:
     return (1 << shift) >> 1
 
 
-def linear_bound(linear: Linear, x_max: int) -> int:
-    """max over o of sum_i |w[o, i]| * x_max + rounding half of shift[o]."""
-    sums = np.abs(linear.weight.astype(np.int64)).sum(axis=1)
-    return int((sums * x_max + (1 << linear.shift.astype(np.int64) >> 1)).max())
+def linear_bound(linear: Linear, x_max: int, signed: bool = True) -> int:
+    """max over o of the reach of its sum + rounding half of shift[o]."""
+    half = 1 << linear.shift.astype(np.int64) >> 1
+    return int((linear.reach(x_max, signed) + half).max())
 
 
 def norm_k_range(qm: QuantModel) -> tuple[int, int]:
@@ -52,10 +52,12 @@ def steps(qm: QuantModel) -> Iterator[StepInfo]:
     yield _linear_step("logits", qm.head, ops.limit(qm.residual_bits), norm_k_range(qm))
 
 
-def _linear_step(name: str, linear: Linear, x_max: int, k_range: tuple[int, int]) -> StepInfo:
+def _linear_step(
+    name: str, linear: Linear, x_max: int, k_range: tuple[int, int], signed: bool = True
+) -> StepInfo:
     from quant.qmodel import StepInfo
 
-    return StepInfo(name, x_max, linear_bound(linear, x_max), linear.exponent, *k_range)
+    return StepInfo(name, x_max, linear_bound(linear, x_max, signed), linear.exponent, *k_range)
 
 
 def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo]:
@@ -80,8 +82,9 @@ def _layer_steps(qm: QuantModel, layer: Layer, prefix: str) -> Iterator[StepInfo
         yield _linear_step(f"{prefix}.ffn_gate", layer.gate, x_max, norm_k)
     up = "ffn_hidden" if layer.gate is None else "ffn_up"
     yield _linear_step(f"{prefix}.{up}", layer.up, x_max, norm_k)
-    hidden_max = qm.formats[f"{prefix}.ffn_hidden"].max_int
-    yield _linear_step(f"{prefix}.ffn_residual", layer.down, hidden_max, (0, 0))
+    hidden = qm.formats[f"{prefix}.ffn_hidden"]
+    read = hidden.max_int, (0, 0), hidden.signed
+    yield _linear_step(f"{prefix}.ffn_residual", layer.down, *read)
 
 
 def _cross_steps(qm: QuantModel, cross: Attention, prefix: str) -> Iterator[StepInfo]:

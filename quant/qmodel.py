@@ -41,6 +41,14 @@ class Linear:
     weight_bits: int = 8
     in_zero: int = 0  # the input's code that stands for 0: `bias` takes its part off again
 
+    def reach(self, x_max: int, signed: bool = True) -> np.ndarray:
+        """Bound [out] on |acc|, and on every sum of some of its products, for any input of
+        magnitudes up to x_max; not signed: from 0 to x_max."""
+        weight = self.weight.astype(np.int64)
+        if signed:
+            return np.abs(weight).sum(axis=1) * x_max
+        return np.maximum(weight.clip(0).sum(axis=1), (-weight).clip(0).sum(axis=1)) * x_max
+
 
 @dataclass(frozen=True)
 class Attention:

@@ -14,10 +14,10 @@ from quant.qmodel import Linear
 from quant.tail import ONE, Channel, Columns, Tail, beside, tail
 
 
-def channels(linear: Linear, x_max: int, low: int | None = None) -> Columns:
-    """The output channels of a step whose inputs stay within x_max; low: of the outputs."""
-    top = ops.limit(linear.out_bits)
-    sums = np.abs(linear.weight.astype(np.int64)).sum(axis=1) * x_max
+def channels(linear: Linear, x_max: int, low: int | None = None, signed: bool = True) -> Columns:
+    """The output channels of a step whose inputs stay within x_max, or not `signed` from 0 to
+    x_max; low: of the outputs."""
+    top, sums = ops.limit(linear.out_bits), linear.reach(x_max, signed)
     shift, bias = linear.shift.astype(np.int64), linear.bias.astype(np.int64)
     return Columns(shift, bias, sums, -top if low is None else low, top)
 
@@ -38,9 +38,13 @@ class Step:
         x_max: int,
         k_max: int | None = None,
         low: int | None = None,
+        signed: bool = True,
     ) -> None:
-        """|x| <= x_max; the scalar's k <= k_max (None: no scalar); low: of the outputs."""
-        parts = [tail(channels(linear, x_max, low), linear.exponent, k_max) for linear in linears]
+        """|x| <= x_max, and 0 <= x where not `signed`; the scalar's k <= k_max (None: no scalar);
+        low: of the outputs."""
+        parts = [
+            tail(channels(linear, x_max, low, signed), linear.exponent, k_max) for linear in linears
+        ]
         self.row_tail = beside(parts)
         self.weight = np.concatenate(
             [

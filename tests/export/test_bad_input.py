@@ -195,10 +195,14 @@ def test_command_line(workshop: Workshop) -> None:
     workshop.refused("make quantize")
 
 
-def bits_needed(weights: np.ndarray, x_max: int, shift: int) -> int:
+def bits_needed(weights: np.ndarray, x_max: int, shift: int, x_min: int | None = None) -> int:
     """Bits of a signed accumulator for inputs of the worst signs, and for any partial sum, with
     the rounding half of its shift; in Python integers."""
-    total = sum(abs(int(weight)) * x_max for weight in weights)
+    ends = (-x_max if x_min is None else x_min), x_max
+    total = max(
+        abs(sum(pick(int(weight) * x for x in (0, *ends)) for weight in weights))
+        for pick in (min, max)
+    )
     return (total + ((1 << shift) >> 1)).bit_length() + 1
 
 
@@ -221,14 +225,16 @@ def test_no_sum_overflows_the_accumulator(quant: dict, seed: int) -> None:
     qm = random_model(what.config(), seed, vocab_size=what.vocab)
     p, q = build(what, qm).params, qm.quant
     residual = 2 ** (qm.residual_bits - 1) - 1
-    steps = [(qm.head, residual)]
+    steps, down = [(qm.head, residual)], []
     for index, layer in enumerate(qm.layers):
         out = 2 ** (qm.formats[f"layers.{index}.attn_out"].bits - 1) - 1
         hidden = 2 ** (layer.up.out_bits - 1) - 1
         inputs = {"q": residual, "k": residual, "v": residual, "o": out}
-        inputs |= {"up": residual, "down": hidden}
+        inputs |= {"up": residual}
         steps += [(getattr(layer, n), x_max) for n, x_max in inputs.items()]
-    needed = [
+        for weights, shift in zip(layer.down.weight, layer.down.shift, strict=True):
+            down.append(bits_needed(weights, hidden, int(shift), 0))
+    needed = down + [
         bits_needed(weights, x_max, int(shift))
         for linear, x_max in steps
         for weights, shift in zip(linear.weight, linear.shift, strict=True)

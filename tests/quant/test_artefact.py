@@ -175,6 +175,14 @@ def test_no_input_beats_the_accumulator_bound(qm: QuantModel) -> None:
     reach = (np.abs(linear.weight.astype(int)) * step.x_max).sum(axis=1)
     reach = reach + (2 ** linear.shift.astype(int)) // 2
     assert reach.max() == step.acc_max
+    down, hidden = qm.layers[1].down, qm.formats["layers.1.ffn_hidden"]
+    rng, weight = np.random.default_rng(5), down.weight.astype(np.int64)
+    worst = [(sign * weight > 0) * hidden.max_int for sign in (-1, 1)]  # for each output
+    sums = [np.einsum("oi,oi->o", weight, x) for x in worst]
+    any_x = rng.integers(0, hidden.max_int + 1, (200, weight.shape[1]))
+    sums = np.abs(np.concatenate([*sums, (any_x @ weight.T).ravel()]).reshape(-1, len(weight)))
+    half = (2 ** down.shift.astype(int)) // 2
+    assert (sums + half).max() == bounds["layers.1.ffn_residual"].acc_max
     assert 2 ** (qm.acc_bits() - 1) > max(s.acc_max for s in bounds.values())
     assert list(bounds)[-1] == "logits"
     assert len(bounds) == 2 * 8 + 1
