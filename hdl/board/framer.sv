@@ -44,28 +44,29 @@ module framer #(
   reg [15:0] count_q, count_d;
   reg [31:0] crc_q, crc_d;
   reg [31:0] wait_q, wait_d;
-  reg [7:0] plain;
+  reg [7:0] plain_d, plain_q;  // the register cuts the way from the source to the CRC
+  reg settled_q;  // plain_q is the byte of this state
   reg stuffed;  // this byte may need an escape
   wire [31:0] next_crc;
   wire [7:0] length_byte = count_q[0] ? length_i[15:8] : length_i[7:0];
   wire [7:0] check_byte = 8'hFF ^ crc_q[7:0];
   wire [31:0] rest_of_crc = {8'd0, crc_q[31:8]};
 
-  wire escape_first = stuffed && !escaped_q && (plain == FLAG || plain == ESCAPE);
+  wire escape_first = stuffed && !escaped_q && (plain_q == FLAG || plain_q == ESCAPE);
   wire sent = valid_o && ready_i && !escape_first;
 
   crc32 u_crc32 (
       .crc_i (crc_q),
-      .data_i(plain),
+      .data_i(plain_q),
       .crc_o (next_crc)
   );
 
   always_comb begin
     case (state_q)
-      LENGTH:  plain = length_byte;
-      CONTENT: plain = data_i;
-      CHECK:   plain = check_byte;
-      default: plain = FLAG;
+      LENGTH:  plain_d = length_byte;
+      CONTENT: plain_d = data_i;
+      CHECK:   plain_d = check_byte;
+      default: plain_d = FLAG;
     endcase
     stuffed = state_q == LENGTH || state_q == CONTENT || state_q == CHECK;
   end
@@ -128,15 +129,17 @@ module framer #(
       state_q   <= state_d;
       escaped_q <= escaped_d;
     end
-    count_q <= count_d;
-    crc_q   <= crc_d;
-    wait_q  <= wait_d;
+    plain_q   <= plain_d;
+    settled_q <= !(valid_o && ready_i);
+    count_q   <= count_d;
+    crc_q     <= crc_d;
+    wait_q    <= wait_d;
   end
 
   assign next_o  = sent && state_q == CONTENT;
   assign done_o  = sent && state_q == CLOSE;
-  assign valid_o = state_q != IDLE && state_q != SILENCE;
-  assign data_o  = escape_first ? ESCAPE : escaped_q ? plain ^ 8'h20 : plain;
+  assign valid_o = settled_q && state_q != IDLE && state_q != SILENCE;
+  assign data_o  = escape_first ? ESCAPE : escaped_q ? plain_q ^ 8'h20 : plain_q;
 endmodule
 
 `default_nettype wire

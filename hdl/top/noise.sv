@@ -56,34 +56,49 @@ module noise #(
   logic zero_q;
   assign step = left_q != '0;
   assign begin_draw = waiting_q && !step && !writing_q;
-  assign busy_o = waiting_q || step || writing_q;
+
+  // busy_o is a register: it decides whether a wave may pass.
+  logic [LEFT_W-1:0] left_d;
+  logic drawing_d, waiting_d, writing_d, zero_d;
+  always_comb begin
+    left_d    = left_q;
+    drawing_d = drawing_q;
+    waiting_d = draw_i || (waiting_q && !begin_draw);
+    writing_d = writing_q && !last_write;
+    zero_d    = zero_q;
+    if (step) left_d = left_q - 1'b1;
+    if (begin_draw) begin
+      zero_d = temp_q == '0;
+      if (temp_q != '0) begin
+        left_d    = DRAWS;
+        drawing_d = 1'b1;
+        writing_d = 1'b1;
+      end
+    end
+    if (load_i) begin
+      left_d    = DISCARD;
+      drawing_d = 1'b0;
+      waiting_d = draw_i;
+      writing_d = 1'b0;
+      zero_d    = zero_q;
+    end
+    if (rst_i) begin
+      left_d    = '0;
+      drawing_d = 1'b0;
+      waiting_d = 1'b0;
+      writing_d = 1'b0;
+      zero_d    = 1'b1;
+    end
+  end
 
   always_ff @(posedge clk_i) begin
     if (draw_i) temp_q <= temp_i;
-    if (rst_i) begin
-      left_q    <= '0;
-      drawing_q <= 1'b0;
-      waiting_q <= 1'b0;
-      writing_q <= 1'b0;
-      zero_q    <= 1'b1;
-    end else if (load_i) begin
-      left_q    <= DISCARD;
-      drawing_q <= 1'b0;
-      waiting_q <= draw_i;
-      writing_q <= 1'b0;
-    end else begin
-      if (step) left_q <= left_q - 1'b1;
-      if (last_write) writing_q <= 1'b0;
-      waiting_q <= draw_i || (waiting_q && !begin_draw);
-      if (begin_draw) begin
-        zero_q <= temp_q == '0;
-        if (temp_q != '0) begin
-          left_q    <= DRAWS;
-          drawing_q <= 1'b1;
-          writing_q <= 1'b1;
-        end
-      end
-    end
+    left_q    <= left_d;
+    drawing_q <= drawing_d;
+    waiting_q <= waiting_d;
+    writing_q <= writing_d;
+    zero_q    <= zero_d;
+    busy_o    <= waiting_d || left_d != '0 || writing_d;
   end
 
   // Generator.
