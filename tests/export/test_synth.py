@@ -15,7 +15,18 @@ from configs import boards, devices, measure, schema
 from configs.boards import Board
 from configs.cli import UserError
 from configs.schema import ConfigError
-from export.synth import benchmark, families, fit, netlist, pll, report, source, timing, tools
+from export.synth import (
+    benchmark,
+    estimate,
+    families,
+    fit,
+    netlist,
+    pll,
+    report,
+    source,
+    timing,
+    tools,
+)
 from tests.export.helpers import case, rendered
 
 SMALLEST = case("2x2", "4 1 1 4 4", vocab=5, quant={"weight_bits": 4, "act_bits": 8, "kv_bits": 4})
@@ -381,3 +392,39 @@ def test_other_families_are_synthesised(board: str, small: Path, sim_build: Path
     assert summary["use"]["multipliers"] == sum(summary["expected"]["multipliers"].values())
     assert summary["use"]["luts"] > 0
     assert summary["use"]["blocks"] > 0
+
+
+# -- paths before placement
+
+
+def chain(hops: int) -> dict:
+    """A register, `hops` tables, a register; and a block RAM without an output register."""
+    ways = {"A": "input", "Z": "output", "DI": "input", "Q": "output", "DOA0": "output"}
+
+    def cell(kind: str, **wires: int) -> dict:
+        connections = {port: [net] for port, net in wires.items()}
+        return {
+            "type": kind,
+            "parameters": {},
+            "attributes": {},
+            "port_directions": ways,
+            "connections": connections,
+        }
+
+    cells = {"u_a.first": cell("TRELLIS_FF", Q=10), "u_b.last": cell("TRELLIS_FF", DI=10 + hops)}
+    for hop in range(hops):
+        cells[f"u_b.table{hop}"] = cell("LUT4", A=10 + hop, Z=11 + hop)
+    cells |= {"u_c.ram": cell("DP16KD", DOA0=5), "u_c.taken": cell("TRELLIS_FF", DI=5)}
+    for name in "abc":
+        scope = {"attributes": {"module": name}, "port_directions": {}, "connections": {}}
+        cells[f"u_{name}"] = {"type": "$scopeinfo", **scope}
+    return {"cells": cells}
+
+
+def test_the_longest_chain_comes_first() -> None:
+    paths = estimate.Netlist(chain(9)).slowest(5)
+    assert [(path.start, path.end) for path in paths] == [("a", "b"), ("c", "c")]
+    assert len(paths[0].cells) == 11
+    expected = estimate.REGISTER + 9 * (estimate.ROUTE + estimate.LOGIC["LUT4"]) + estimate.ROUTE
+    assert paths[0].delay == pytest.approx(expected, abs=0.01)
+    assert [path.start for path in estimate.Netlist(chain(2)).slowest(5)] == ["c", "a"]
