@@ -40,12 +40,16 @@ def fresh(latent: Latent) -> Run:
 
 def digest(qm: QuantModel, about: dict) -> str:
     """Of all that decides what becomes of an artefact: its integers, and the options `about`."""
-    names = {name: asdict(fmt) for name, fmt in qm.formats.items()}
-    source = qm.meta.get("source")
-    head = {"about": about, "quant": qm.quant, "model": qm.config, "source": source}
-    head["formats"] = names
+    head = {
+        "about": about,
+        "quant": qm.quant,
+        "model": qm.config,
+        "source": qm.meta.get("source"),
+        "formats": {name: asdict(fmt) for name, fmt in qm.formats.items()},
+        "eps": qm.eps_int,
+    }
     result = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
-    tensors = [qm.embed_tok, qm.embed_pos]
+    tensors = [qm.embed_tok, qm.embed_pos, *(table for _, table in sorted(qm.tables.items()))]
     for _, one in linears(qm):
         tensors += [one.weight, one.shift, one.bias, one.weight_frac]
     for tensor in tensors:

@@ -14,7 +14,7 @@ from configs import measure, schema
 from configs.cli import UserError
 from configs.schema import Config
 from model.interrupt import Interrupted
-from quant import benchmark, qat
+from quant import benchmark, qat, tables
 from quant.latent import Latent
 from tests.quant.helpers import save_random
 
@@ -86,6 +86,12 @@ def test_what_is_measured_is_kept(tiny: Config, monkeypatch: pytest.MonkeyPatch)
     assert benchmark.measured(tiny, trained) == rows
     assert benchmark.kept("tiny", trained) == rows
     assert not calls
+    real = tables.recip_table
+    with monkeypatch.context() as patch:
+        patch.setattr(tables, "recip_table", lambda *args: real(*args) - 1)
+        benchmark.measured(tiny, trained)
+    assert len(calls) == 1  # no integer may be another
+    calls.clear()
     other = tiny.model_copy(update={"train": tiny.train.model_copy(update={"seed": 9})})
     benchmark.measured(other, trained)  # of other windows
     benchmark.measured(other, trained, fresh=True)
