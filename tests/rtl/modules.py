@@ -31,6 +31,7 @@ NEEDS = {
     "embed": "saturate scale_index delay_line",
     "noise": "normalize mul delay_line noise_value noise_bank",
     "sequencer": "step_waves",
+    "next_in_turn": "lowest_set",
     "sampler": "max4 max_tree scale_index delay_line",
     "deframer": "crc32",
     "framer": "crc32",
