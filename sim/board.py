@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -91,6 +92,7 @@ def main() -> int:
     if not 0 <= args.noise < 1:
         raise UserError(f"--noise {args.noise}: choose a probability from 0 to below 1")
     env.require("verilator")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside: as by ctrl-C
     out = config.build_dir / "board"
     with ThreadPoolExecutor(1) as pool:
         future = start(config.build_dir / "rtl", out, args.noise, seed, pool)

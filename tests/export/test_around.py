@@ -34,7 +34,7 @@ def of_two_streams(rtl: Path) -> Path:
     return rtl.parent / "rtl2"
 
 
-@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("streams", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_board_passes_three_parsers(rtl: Path, streams: int) -> None:
     out = rtl.parent / f"board{streams}"
     rtl = rtl if streams == 1 else of_two_streams(rtl)
@@ -43,7 +43,7 @@ def test_the_board_passes_three_parsers(rtl: Path, streams: int) -> None:
     assert lint.lint([], [design(board.TOP, out, names)]) == []
 
 
-@pytest.mark.parametrize("streams", [1, 2])
+@pytest.mark.parametrize("streams", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_the_soc_passes_three_parsers(rtl: Path, streams: int) -> None:
     out = rtl.parent / f"soc{streams}"
     rtl = rtl if streams == 1 else of_two_streams(rtl)

@@ -24,12 +24,12 @@ SETS: dict[str, tuple[dict[str, int], ...]] = {
     "reset_sync": ({},),
     "status_leds": ({"LogHold": 3},),
 }
-# Built for Verilator in the slow tier only: without state, or of a few lines.
-SMALL = ("crc32", "round_robin", "reset_sync", "status_leds")
+# Built alone for Verilator in the default tier too; the whole board runs there anyway (tests/e2e).
+ALONE = ("uart_rx", "deframer")
 
 
 def marks(module: str, simulator: object) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.slow] if simulator == "verilator" and module in SMALL else []
+    return [pytest.mark.slow] if simulator == "verilator" and module not in ALONE else []
 
 
 CASES = [

@@ -20,6 +20,11 @@ SETS = (
 EIGHT = {"Streams": 8, "LogPrompt": 3, "Context": 5, "Vocab": 60, "Counters": 1, **COMMON}
 
 
+def test_link_of_two_streams(sim_build: Path) -> None:
+    simulate("link", "icarus", sim_build, SETS[0])
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("simulator", "parameters"), cases(*SETS))
 def test_link(simulator: str, parameters: dict[str, int], sim_build: Path) -> None:
     simulate("link", simulator, sim_build, parameters)

@@ -24,8 +24,9 @@ SETS: dict[str, tuple[dict[str, int], ...]] = {
     "axis_mux": ({"Streams": 3}, {"Streams": 1}, {"Streams": 8}),
     "axis_demux": ({"Streams": 2}, {"Streams": 1}, {"Streams": 8}),
 }
+SLOW = {"icarus": [], "verilator": [pytest.mark.slow]}  # where the whole SoC runs anyway
 CASES = [
-    pytest.param(module, *case.values, id=f"{module}-{case.id}")
+    pytest.param(module, *case.values, id=f"{module}-{case.id}", marks=SLOW[str(case.values[0])])
     for module, sets in SETS.items()
     for case in cases(*sets)
     if module != "axis_demux" or case.values[0] == "icarus"  # no state
