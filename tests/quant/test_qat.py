@@ -79,6 +79,18 @@ def test_gradients_of_weights_and_steps() -> None:
     assert now.layers[0].q.weight[0, 0] == 3
 
 
+def test_what_has_larger_gradients_moves_less() -> None:
+    qm, behind = begun(4)
+    squares = dict.fromkeys(behind.params, 1.0) | {"layers.0.o.weight": 16.0, "head.weight": 0.0}
+    units = {name: unit.copy() for name, unit in behind.unit.items()}
+    behind.pace(squares)
+    assert same(behind.artefact(), qm)
+    gain = {name: behind.unit[name].flat[0] / unit.flat[0] for name, unit in units.items()}
+    assert np.isclose(gain["layers.1.o.weight"], 4 * gain["layers.0.o.weight"])
+    assert gain["layers.1.o.weight"] == gain["layers.0.q.weight"] > 1
+    assert gain["head.weight"] == gain["layers.0.o.bias"] == gain["embed_tok"] == 1
+
+
 def test_weights_settle_at_their_codes() -> None:
     qm, behind = begun(4)
     before = behind.real("layers.1.up.weight")
