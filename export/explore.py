@@ -20,13 +20,17 @@ from typing import Any
 from configs import cli, devices, files, schema
 from configs.cli import UserError
 from configs.devices import Device
-from export import cycles, program, resources, spec
+from export import cycles, interleave, program, resources, spec
 from export.blank import blank
 from export.geometry import Geometry
+from export.interleave import Request
+from export.program import Step
 from export.timing import Machine
+from quant.qmodel import QuantModel
 
 SIDES = range(2, 65)  # rows and columns that the schema admits
 CHUNK = 8  # machines of one task
+TOKENS, PLACES = 6, 5  # of several streams: how much is played
 SHOWN = 24  # lines of the printed front
 MHZ = 1e6
 Shape = tuple[int, int, int]  # rows, columns, streams
@@ -88,11 +92,28 @@ def evaluate(
             one = cycles.single(Machine.of(qm, g, builder.steps))
             mean, floor = one.mean(), one.floor()
         else:
-            together = cycles.interleaved(qm, g)
-            mean, floor = together.cycles_per_token(), together.floor(g)
+            mean, floor = steady(qm, g, builder.steps)
         speed = clock * MHZ / mean
         found[-1] = Point(*shape, bits, taken, sum(rams.values()), mean, floor, speed)
     return found
+
+
+def steady(qm: QuantModel, g: Geometry, steps: Sequence[Step]) -> tuple[float, float]:
+    """Cycles per token and floor while all streams write, from a few tokens of each at `PLACES`
+    places of the context: about `cycles.interleaved`, which has to fill and drain as well."""
+    cycles_sum, tokens, macs = 0, 0, 0
+    length = min(TOKENS, g.context)
+    for place in range(PLACES):
+        first = round(place * (g.context - length) / (PLACES - 1))
+        asked = [[Request(1, length, True, first)] for _ in range(g.streams)]
+        starts = interleave.run(qm, g, steps, asked).starts
+        ends = [max(s.cycle for s in starts if s.stream == n) for n in range(g.streams)]
+        begins = [min(s.cycle for s in starts if s.stream == n) for n in range(g.streams)]
+        inside = [s for s in starts if s.cycle < ends[s.stream]]  # last ones only mark the end
+        cycles_sum += (sum(ends) - sum(begins)) // g.streams
+        tokens += len(inside)
+        macs += sum(g.macs(s.position) for s in inside)
+    return cycles_sum / tokens, macs / tokens / (g.rows * g.cols)
 
 
 def evaluate_all(

@@ -29,6 +29,7 @@ class Request(NamedTuple):
     prompt: int  # tokens read
     answer: int  # tokens written
     warm: bool  # with noise
+    first: int = 0  # position at which it begins, as if the ones before were read
 
 
 class Start(NamedTuple):
@@ -175,7 +176,8 @@ class Machine:
 
     @staticmethod
     def _begin_request(stream: Stream) -> None:
-        stream.state, stream.position, stream.answered, stream.fresh = "take", 0, 0, True
+        stream.state, stream.position = "take", stream.requests[0].first
+        stream.answered, stream.fresh = 0, True
 
     def _close(self, stream: Stream, now: int) -> None:
         stream.state, stream.offered = "idle", False
@@ -194,7 +196,8 @@ class Machine:
         stream = self.streams[number]
         before = self.contexts[stream.latest]
         known = before.active and before.start.stream == number
-        sampled = stream.position >= stream.requests[0].prompt - 1
+        asked = stream.requests[0]
+        sampled = stream.position >= asked.first + asked.prompt - 1
         start = Start(now, free, number, stream.position, sampled)
         self.result.starts.append(start)
         self.stream_turn = number

@@ -92,6 +92,16 @@ def test_streams_are_faster_and_take_memory() -> None:
         assert together.multipliers == alone.multipliers
 
 
+@pytest.mark.parametrize(("rows", "cols", "streams"), [(4, 4, 2), (2, 8, 4), (4, 8, 8)])
+def test_few_tokens_tell_of_all(rows: int, cols: int, streams: int) -> None:
+    qm = blank(schema.load("tiny"), 27)
+    g = Geometry.of(qm, rows, cols, streams)
+    mean, floor = explore.steady(qm, g, program.build(qm, g).steps)
+    whole = cycles.interleaved(qm, g)
+    assert mean == pytest.approx(whole.cycles_per_token(), rel=0.03)
+    assert floor == pytest.approx(whole.floor(g), rel=0.01)
+
+
 @pytest.mark.parametrize("text", ["0", "9", "1,", "x"])
 def test_streams_that_are_none(text: str) -> None:
     with pytest.raises(UserError, match="numbers from 1 to 8"):
