@@ -158,9 +158,7 @@ class Machine:
         """Every state but `start`, whose end is a free context."""
         for number, stream in enumerate(self.streams):
             if stream.state == "idle" and stream.offered and stream.requests:
-                mine = (c for c in self.contexts if c.active and c.start.stream == number)
-                if next(mine, None) is None:
-                    self.at(now + 1, partial(self._begin_request, stream))
+                self.at(now + 1, partial(self._begin_request, stream))
             elif stream.state == "take":
                 self.at(now + 1, partial(stream.change, "start"))
             elif stream.state == "run" and self._sampled_stream() == number:
@@ -169,7 +167,9 @@ class Machine:
                 state = "close" if done else "start"
                 self.at(now + 1, partial(stream.change, state, forward=1))
             elif stream.state == "close":
-                self.at(now + 1, partial(self._close, stream, now + 1))
+                mine = (c for c in self.contexts if c.active and c.start.stream == number)
+                if next(mine, None) is None:
+                    self.at(now + 1, partial(self._close, stream, now + 1))
 
     def _sampled_stream(self) -> int:
         return NONE if self.sampled == NONE else self.contexts[self.sampled].start.stream

@@ -89,7 +89,7 @@ def test_streams_are_faster_and_take_memory() -> None:
     for alone, together in pairs:
         assert together.cycles < alone.cycles
         assert together.blocks >= alone.blocks
-        assert together.multipliers == alone.multipliers
+        assert together.multipliers >= alone.multipliers
 
 
 @pytest.mark.parametrize(("rows", "cols", "streams"), [(4, 4, 2), (2, 8, 4), (4, 8, 8)])
