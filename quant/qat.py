@@ -34,7 +34,7 @@ from quant.qmodel import QuantModel
 from quant.unfinished import Run
 
 Array = np.ndarray
-STEPS = 7000
+STEPS = 9000
 BATCH_TOKENS = 1024  # about; many small steps learn more than few large ones
 LEARNING_RATE = 8e-3  # of parameters in units of about their size
 MOMENTUM = 0.5  # beta1 of Adam: with more, weights overshoot and cross back
