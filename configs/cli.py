@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from configs import schema
 
@@ -27,8 +27,31 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
+class _Config(argparse.Action):
+    """The config, by its place or by its option, but only once."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, "named", values) != values:
+            parser.error(f"two configs, {namespace.named} and {values}: name one")
+        namespace.config = namespace.named = values
+
+
 class _Parser(argparse.ArgumentParser):
     """A mistake in the options is one line, as every other one."""
+
+    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """The config may stand before, between and behind the options."""
+        if any(
+            isinstance(action, _Config) and not action.option_strings for action in self._actions
+        ):
+            return self.parse_intermixed_args(args, namespace)
+        return super().parse_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         print(f"error: {message} (see {self.prog} --help)", file=sys.stderr)
@@ -36,10 +59,18 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(module: str, description: str, config: bool = True) -> argparse.ArgumentParser:
-    """An argument parser that every stage begins with: `--config`, where one is wanted."""
+    """An argument parser that every stage begins with: the config, where one is wanted."""
     result = _Parser(prog=f"python -m {module}", description=description, formatter_class=_Help)
     if config:
         add_config(result)
+        result.add_argument(
+            "name",
+            nargs="?",
+            metavar="CONFIG",
+            default=argparse.SUPPRESS,
+            action=_Config,
+            help="the same as --config CONFIG",
+        )
     return result
 
 
@@ -47,6 +78,7 @@ def add_config(to: argparse.ArgumentParser) -> None:
     """The option that names the config."""
     to.add_argument(
         "--config",
+        action=_Config,
         default="stories",
         metavar="NAME",
         help=f"config in configs/ ({', '.join(schema.available())}) or a path to a .toml file",

@@ -126,7 +126,7 @@ class Machine:
         self.times = [0]
         self.sampled = NONE  # the context whose token is sampled in this cycle
         self.picked, self.fetched, self.address = NONE, 0, 0  # context, from when it is there, step
-        self.context_turn, self.stream_turn = 0, 0
+        self.context_turn, self.stream_turn, self.noise_turn = 0, 0, 0
         self.end = NONE  # last wave of the step in progress
         self.softmax = 0  # first cycle in which a step of scores may end
         self.wanted: set[int] = set()  # contexts that wait for noise
@@ -219,10 +219,11 @@ class Machine:
             context.complete.discard(geo.SLOT_NOISE)
 
     def _noise(self, now: int) -> None:
-        """One draw at a time, the lowest context that waits."""
+        """One draw at a time, the contexts that wait in turn."""
         if not self.wanted or now < self.noise_free:
             return
-        number = min(self.wanted)
+        later = [number for number in self.wanted if number > self.noise_turn]
+        number = self.noise_turn = min(later or self.wanted)
         context = self.contexts[number]
         stream = self.streams[context.start.stream]
         self.wanted.remove(number)

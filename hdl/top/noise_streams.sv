@@ -2,7 +2,8 @@
 //
 // load_i[s] seeds stream s as noise does; its 16 discarded draws are made with its first draw. draw_i
 // asks for the noise of a token: Vocab draws of its stream with the stream's temperature, kept for
-// its context. Draws are made one after the other, the lowest waiting context first.
+// its context. Draws are made one after the other, waiting contexts in turn by number: no context
+// waits for more than one draw of each other one, however fast those ask again.
 //
 // Parameters: Streams  streams and contexts; CtxW: width of their numbers
 //             the others as in noise
@@ -46,17 +47,18 @@ module noise_streams #(
   localparam logic [LEFT_W-1:0] FIRST_DRAWS = LONGEST[LEFT_W-1:0];
   localparam logic [31:0] GOLDEN_RATIO = 32'h9E3779B9;
 
-  // The queue: the lowest context that waits.
+  // The queue: the waiting context after the one served last, in turn.
   logic [Streams-1:0] wanted_q, ready_q, zero_q, fresh_q;
   logic [CtxW-1:0] choice, choice_stream, ctx_q, stream_q;
   logic [LEFT_W-1:0] left_q;
   logic [15:0] choice_temp, temp_q;
   logic writing_q, begin_draw, step, last_write, any_wanted;
-  lowest_set #(
+  next_in_turn #(
       .N(Streams),
       .W(CtxW)
   ) u_choice (
       .bits_i (wanted_q),
+      .last_i (ctx_q),
       .any_o  (any_wanted),
       .index_o(choice)
   );
@@ -84,10 +86,11 @@ module noise_streams #(
 
   always_ff @(posedge clk_i) begin
     if (begin_draw) begin
-      ctx_q    <= choice;
       stream_q <= choice_stream;
       temp_q   <= choice_temp;
     end
+    if (rst_i) ctx_q <= '0;
+    else if (begin_draw) ctx_q <= choice;
     if (rst_i) begin
       wanted_q  <= '0;
       left_q    <= '0;

@@ -5,9 +5,12 @@ That it equals the Verilog is tested where the Verilog runs: tests/rtl/test_core
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from export import cycles, interleave, program
+from export import latency as lat
 from export.blank import blank
 from export.geometry import Geometry
 from export.interleave import Request, Result
@@ -62,6 +65,18 @@ def test_more_streams_use_the_array_better() -> None:
         rates.append(result.cycles_per_token())
         assert result.floor(g) < result.cycles_per_token()
     assert rates == sorted(rates, reverse=True)
+
+
+def test_no_stream_starves_for_noise() -> None:
+    """A large vocabulary on a large array: drawing noise takes longer than the rest of a token."""
+    case = helpers.case("8x16", "16 4 1 64 64", vocab=300)
+    qm = blank(case.config(), case.vocab)
+    g = Geometry.of(qm, case.rows, case.cols, 8)
+    result = interleave.run(qm, g, program.build(qm, g).steps, [[Request(1, 20, True)]] * 8)
+    drawing = g.vocab + lat.DRAW
+    for number in range(8):
+        mine = [cycle for cycle, stream in result.samples if stream == number]
+        assert max(b - a for a, b in pairwise([0, *mine])) < (8 + 1) * drawing
 
 
 def test_a_later_event_is_seen() -> None:

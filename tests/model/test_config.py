@@ -64,6 +64,24 @@ def test_a_text_of_ones_own_gets_a_folder_of_its_own(tmp_path: Path) -> None:
         cli.load_config(args)
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["tiny --seed 3", "--seed 3 tiny", "--config tiny --seed 3", "tiny --seed 3 --config tiny"],
+)
+def test_the_config_stands_anywhere(words: str) -> None:
+    parser = cli.parser("x", "")
+    parser.add_argument("--seed", type=int)
+    args = parser.parse_args(words.split())
+    assert (args.config, args.seed) == ("tiny", 3)
+    assert parser.parse_args([]).config == "stories"
+
+
+def test_two_configs_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parser("x", "").parse_args(["tiny", "--config", "stories"])
+    assert capsys.readouterr().err.startswith("error: two configs, stories and tiny: name one")
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_that_cannot_be_one_is_refused(seed: int) -> None:
     parser = cli.parser("x", "")

@@ -80,6 +80,25 @@ def test_every_element_of_every_stream(
     assert outcome.counters["issued"] == waves
 
 
+def test_streams_take_turns_in_the_noise(sim_build: Path) -> None:
+    """Noise takes longer than a token, so all wait for it, again and again."""
+    folder = sim_build / "core" / "streams-noise"
+    model = {"d_model": 8, "d_ff": 8}
+    settings, vocab = machines.config("noise", model, 8, 8, None, STREAMS), 150
+    machine = machines.machine(settings, vocab, folder)
+    warm = machine.qm.temperature_register(0.9)
+    requests = [
+        Request((stream,), max_tokens=5, temperature=warm, seed=stream, stream=stream)
+        for stream in range(STREAMS)
+    ]
+    outcome = core.simulate(machine, requests, simulator="icarus", out=folder / "sim")
+    assert outcome.passed, explain(outcome)
+    starts, samples, _ = spent.predicted_streams(settings, vocab, outcome)
+    assert spent.measured_streams(folder / "sim" / "run") == (starts, samples)
+    turns = [stream for _, stream in samples]
+    assert all(len(set(turns[n : n + STREAMS])) == STREAMS for n in range(0, len(turns), STREAMS))
+
+
 def alone(machine: core.Machine, request: Request) -> list[int]:
     """What the golden model's own loop generates."""
     return GoldenModel(machine.qm).generate(
