@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from configs import cli, files, schema
 from configs.cli import UserError
 from export import interleave, program, validate
 from export.blank import blank
+from export.counters import ISSUED
 from export.geometry import Geometry
 from export.stages import STAGES, split
 from export.timing import Machine, Token
@@ -86,9 +88,39 @@ def several(qm: QuantModel, g: Geometry, tokens: int | None = None) -> dict[str,
             "mean": round(mean, 3),
             "floor": round(floor, 3),
             "utilisation": round(floor / mean, 4),
-            "waves": run.waves,
+            "waves": run.causes[ISSUED],
+            "stages": {stage: run.stages[stage] for stage in STAGES},
+            "latency": latencies(run, g.streams),
         }
     return result
+
+
+def latencies(run: interleave.Result, streams: int) -> list[float]:
+    """Cycles from start to sample of the sampled tokens by position, mean of all streams."""
+    positions = sorted(start.position for start in run.starts if start.sampled)
+    of: dict[int, list[int]] = {position: [] for position in positions}
+    turn: Counter[int] = Counter()
+    for (_, stream), cycles in zip(run.samples, run.latencies(), strict=True):
+        of[positions[turn[stream] * streams]].append(cycles)
+        turn[stream] += 1
+    return [round(sum(some) / len(some), 1) for some in of.values()]
+
+
+def together_table(entries: dict[str, dict]) -> str:
+    """Cycles per token of all streams by stage; how long each token is under way by position."""
+    head = "".join(f"{name:>10}" for name in ("cycles", *STAGES, "floor"))
+    lines = [f"{'tokens':>9}{head}   useful"]
+    for name, entry in entries.items():
+        cells = [entry["mean"], *(n / entry["tokens"] for n in entry["stages"].values())]
+        lines.append(line(name, cells, entry["floor"], entry["mean"]))
+    under_way = entries["sampled"]["latency"]
+    chosen = shown(len(under_way))[:: 2 if len(under_way) > ROWS else 1]
+    lines.append(
+        "a written token is under way, by position: "
+        + ", ".join(f"{position}: {under_way[position]:,.0f}" for position in chosen)
+        + " cycles"
+    )
+    return "\n".join(lines)
 
 
 def vocabulary(config: schema.Config, given: int | None) -> int:
@@ -204,13 +236,13 @@ def main() -> None:
     if streams > 1:
         contents["interleaved"] = {"streams": streams} | several(qm, together, args.tokens)
         print(f"{streams} streams interleaved, {args.tokens or one.geometry.context} tokens each")
-        for name in kinds:
-            entry = contents["interleaved"][name]
+        entries = {name: contents["interleaved"][name] for name in kinds}
+        for name, entry in entries.items():
             print(
                 f"{name:>9}{entry['mean']:10,.1f} cycles per token; floor {entry['floor']:,.1f}; "
                 f"useful {100 * entry['utilisation']:.1f} %"
             )
-        print()
+        print(f"{together_table(entries)}\n")
     out = config.build_dir / "cycles"
     out.mkdir(parents=True, exist_ok=True)
     files.write_json(out / "cycles.json", contents)

@@ -8,6 +8,7 @@ a vector is complete. `tests/rtl` compares every start and every sampled token w
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,8 @@ from typing import NamedTuple
 
 from export import geometry as geo
 from export import latency as lat
+from export import stages
+from export.counters import FETCH, IDLE, ISSUED, OPERAND
 from export.geometry import Geometry
 from export.latency import Latency
 from export.program import DEST, Step
@@ -89,11 +92,25 @@ class Context:
 
 @dataclass
 class Result:
-    """All starts, all sampled tokens as (cycle, stream), and the waves of all steps."""
+    """All starts, all sampled tokens as (cycle, stream), and what the cycles between were, the first
+    start and the last sample included: by cause (`IDLE`: host and idle), and by stage."""
 
     starts: list[Start] = field(default_factory=list)
     samples: list[tuple[int, int]] = field(default_factory=list)
-    waves: int = 0
+    causes: Counter[int] = field(default_factory=Counter)
+    stages: Counter[str] = field(default_factory=Counter)
+
+    def count(self, cause: int, stage: str, cycles: int) -> None:
+        self.causes[cause] += cycles
+        self.stages[stage] += cycles
+
+    def latencies(self) -> list[int]:
+        """Cycles from start to sample of every sampled token, in the order of samples."""
+        begun: dict[int, list[int]] = {}
+        for start in self.starts:
+            if start.sampled:
+                begun.setdefault(start.stream, []).append(start.cycle)
+        return [cycle + 1 - begun[stream].pop(0) for cycle, stream in self.samples]
 
     def cycles_per_token(self) -> float:
         """From the first start to the last sample, filling and draining included."""
@@ -131,6 +148,7 @@ class Machine:
         self.softmax = 0  # first cycle in which a step of scores may end
         self.wanted: set[int] = set()  # contexts that wait for noise
         self.noise_free = 0
+        self.between = 0  # cycles without a token since the last sample
 
     def at(self, cycle: int, effect: Callable[[], object] | None = None) -> None:
         """Look at `cycle`, from which on `effect` is seen."""
@@ -146,12 +164,46 @@ class Machine:
             now = heapq.heappop(self.times)
             for effect in self.effects.pop(now):
                 effect()
+            last = self.end
             self._controllers(now)
             self._begin_token(now)
             self._noise(now)
             self._schedule(now)
+            self._waits(now, self.times[0] if self.times else now + 1, last)
             self.sampled = NONE
         return self.result
+
+    def _waits(self, now: int, until: int, last: int) -> None:
+        """What the cycles from `now` to before `until` are, in which nothing changes; a step issues
+        waves to cycle `last`. Cycles after a sample count when another sample follows."""
+        result = self.result
+        waits = until - max(now, last + 1)
+        if not result.starts or waits <= 0:
+            return
+        if self.picked != NONE:
+            result.count(FETCH, "bubbles", waits)
+        elif any(context.running for context in self.contexts):
+            result.count(OPERAND, self._awaited(), waits)
+        elif self.sampled == NONE:
+            self.between += waits
+        else:
+            result.count(IDLE, "sampling", self.between + 1)
+            self.between = waits - 1
+
+    def _awaited(self) -> str:
+        """The stage that no context is ready for: the first of these that one waits for."""
+        found = {self._missing(context) for context in self.contexts if context.running}
+        return next(
+            stage for stage in ("sampling", "softmax", "attention", "bubbles") if stage in found
+        )
+
+    def _missing(self, context: Context) -> str:
+        after = context.next
+        if after.slot not in context.complete:
+            return stages.waits(after.slot)
+        if after.gate == geo.SLOT_NOISE and after.gate not in context.complete:
+            return "sampling"
+        return "bubbles" if self._ready(context) else "attention"
 
     # ---- requests and tokens
     def _controllers(self, now: int) -> None:
@@ -288,10 +340,12 @@ class Machine:
         step, g, position = self.steps[number], self.g, context.start.position
         waves = (position // g.rows if step.inner_pos else step.inner) + 1
         tiles = (position // g.cols if step.outer_pos else step.outer) + 1
-        self.result.waves += waves * tiles
+        self.result.count(ISSUED, stages.kind(step), waves * tiles)
         self.end = now + waves * tiles
         if step.dest == DEST["score"]:
-            self.end = max(self.end, self.softmax)
+            held = max(0, self.softmax - self.end)
+            self.result.count(OPERAND, "softmax", held)
+            self.end += held
             self.softmax = self.end + tiles
         self.at(self.end)
         self.at(now + 1, partial(self._advance, context, number))

@@ -15,13 +15,16 @@ STAGES = {
     "softmax": "waits for probabilities",
     "norm": "waits for the norm's scalar alone, its vector being there",
     "sampling": "waits for noise; from the last wave to the next start",
-    "bubbles": "all other waits: for a vector to pass array and vector unit, for a step to be read",
+    "bubbles": "all other waits: for a vector to pass array and vector unit, for a step; "
+    "with several streams also for the norm, and the empty waves of the embedding",
 }
 SLOT_STAGES = {geo.SLOT_Q: "attention", geo.SLOT_K: "attention", geo.SLOT_V: "attention"}
 
 
 def kind(step: Step) -> str:
-    """What the waves of a step are."""
+    """What the waves of a step are; those of the embedding, with several streams, carry nothing."""
+    if step.dest == DEST["none"]:
+        return "bubbles"
     if step.kv:
         return "attention"
     return "head" if step.dest == DEST["logit"] else "matrix"

@@ -14,6 +14,7 @@ from export import latency as lat
 from export.blank import blank
 from export.geometry import Geometry
 from export.interleave import Request, Result
+from export.stages import STAGES
 from tests.export import helpers
 
 
@@ -40,6 +41,11 @@ def test_every_token_of_every_stream(name: str, streams: int) -> None:
         )
     assert [start.cycle for start in result.starts] == sorted({s.cycle for s in result.starts})
     assert result.samples == sorted(result.samples)
+    total = result.samples[-1][0] + 1 - result.starts[0].cycle
+    assert sum(result.stages.values()) == total
+    assert sum(result.causes.values()) == total
+    assert set(result.stages) <= set(STAGES)
+    assert min(result.latencies()) > 0
 
 
 def test_a_context_holds_one_token_at_a_time() -> None:
@@ -77,6 +83,8 @@ def test_no_stream_starves_for_noise() -> None:
     for number in range(8):
         mine = [cycle for cycle, stream in result.samples if stream == number]
         assert max(b - a for a, b in pairwise([0, *mine])) < (8 + 1) * drawing
+    total = sum(result.stages.values())
+    assert result.stages["sampling"] > total / 2  # and the split says what is waited for
 
 
 def test_a_later_event_is_seen() -> None:

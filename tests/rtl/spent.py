@@ -9,7 +9,7 @@ from pathlib import Path
 from configs.schema import Config
 from export import interleave, program
 from export.blank import blank
-from export.counters import HOST, IDLE
+from export.counters import FETCH, HOST, IDLE, ISSUED, NAMES, OPERAND
 from export.cycles import machine
 from export.geometry import Geometry
 from sim import core
@@ -78,8 +78,8 @@ def measured_streams(run: Path) -> tuple[list[Moment], list[Moment]]:
 
 def predicted_streams(
     config: Config, vocab: int, outcome: core.Outcome
-) -> tuple[list[Moment], list[Moment], int]:
-    """The same from the cycle model, and the number of waves."""
+) -> tuple[list[Moment], list[Moment], dict[str, int]]:
+    """The same from the cycle model, and what counters of the machine are."""
     hardware, qm = config.hardware, blank(config, vocab)
     g = Geometry.of(qm, hardware.rows, hardware.cols, hardware.streams)
     asked: list[list[interleave.Request]] = [[] for _ in range(hardware.streams)]
@@ -89,4 +89,6 @@ def predicted_streams(
     result = interleave.run(qm, g, program.build(qm, g).steps, asked, PAUSE)
     zero = result.starts[0].cycle
     starts: list[Moment] = [(cycle - zero, *rest) for cycle, *rest in result.starts]
-    return starts, [(cycle - zero, stream) for cycle, stream in result.samples], result.waves
+    samples: list[Moment] = [(cycle - zero, stream) for cycle, stream in result.samples]
+    counters = {NAMES[1 + cause]: result.causes[cause] for cause in (ISSUED, OPERAND, FETCH)}
+    return starts, samples, counters
