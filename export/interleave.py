@@ -92,8 +92,8 @@ class Context:
 
 @dataclass
 class Result:
-    """All starts, all sampled tokens as (cycle, stream), and what the cycles between were, the first
-    start and the last sample included: by cause (`IDLE`: host and idle), and by stage."""
+    """All starts, all sampled tokens as (cycle, stream), and what the cycles between were, first
+    start and last sample included: by cause (`IDLE`: host and idle), and by stage."""
 
     starts: list[Start] = field(default_factory=list)
     samples: list[tuple[int, int]] = field(default_factory=list)
