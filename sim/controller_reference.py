@@ -24,6 +24,8 @@ class Inputs:
     done: bool
     next: int | None
     settings: dict[str, int]  # of the request, by port
+    granted: bool = True  # a context takes the token that is to start
+    quiet: bool = True  # no context has a token of this stream
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,19 @@ class Output:
     beat: Beat | None = None
 
 
-def requests(out: Output) -> Generator[State, Inputs, None]:
+def requests(out: Output, *, overlap: bool = False) -> Generator[State, Inputs, None]:
     """The specification: one `yield` a cycle, shows the state and receives the inputs."""
     while True:
         now = yield State("idle")
         if now.valid:
-            status = yield from prompt(now.settings, out)
-            while out.beat is not None:  # the last token leaves first
-                yield State("close")
+            status = yield from prompt(now.settings, out, overlap)
+            now = yield State("close")
+            while out.beat is not None or not now.quiet:  # the tokens leave first
+                now = yield State("close")
             out.beat = (status, 1, 1)
 
 
-def prompt(settings: dict[str, int], out: Output) -> Generator[State, Inputs, int]:
+def prompt(settings: dict[str, int], out: Output, overlap: bool) -> Generator[State, Inputs, int]:
     """Read a prompt and generate; the status."""
     context, vocab = parameters()["Context"], parameters()["Vocab"]
     for position in itertools.count():
@@ -76,13 +79,13 @@ def prompt(settings: dict[str, int], out: Output) -> Generator[State, Inputs, in
             while not last:
                 now = yield State("take")
                 last = now.valid and now.last
-            yield State("close")
             return TOO_LONG * too_long | UNKNOWN * unknown
         token = Token(now.data, position, now.last, settings["temperature"])
-        yield State("start", token)
+        while not (yield State("start", token)).granted:
+            pass
         if token.sampled:
             return (yield from answer(token, settings, out))
-        while not (yield State("run", token)).done:
+        while not overlap and not (yield State("run", token)).done:
             pass
     raise AssertionError
 
@@ -98,8 +101,8 @@ def answer(token: Token, settings: dict[str, int], out: Output) -> Generator[Sta
         status = STOP * (settings["stop_enable"] and sample == settings["stop_token"])
         status |= LIMIT * (left == 1) | FULL * (token.position == parameters()["Context"] - 1)
         if status:
-            yield State("close")
             return status
         token = Token(sample, token.position + 1, True, settings["temperature"])
-        yield State("start", token)
+        while not (yield State("start", token)).granted:
+            pass
     raise AssertionError

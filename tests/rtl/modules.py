@@ -70,10 +70,16 @@ def simulate(
     )
 
 
-def cases(*sets: dict[str, int], verilator: int = 1) -> list:
-    """Every parameter set on Icarus, the first few also on Verilator, whose builds are slow."""
+def cases(*sets: dict[str, int], verilator: int = 1, slow: bool = False) -> list:
+    """Every parameter set on Icarus, the first few also on Verilator, whose builds are slow.
+
+    slow: those on Verilator are marked so.
+    """
+    marks = {"verilator": [pytest.mark.slow] if slow else []}
     return [
-        pytest.param(simulator, values, id=f"{simulator}-{_name(values)}")
+        pytest.param(
+            simulator, values, id=f"{simulator}-{_name(values)}", marks=marks.get(simulator, [])
+        )
         for simulator in env.SIMULATORS
         for values in (sets if simulator == "icarus" else sets[:verilator])
     ]
