@@ -1,4 +1,4 @@
-"""`python -m export.explore`: every array that fits a device, its speed and its cost, the front.
+"""`python -m export.explore`: every machine that fits a device, its speed and its cost, the front.
 
 Each machine is one call of the cycle model, without a trained model and without a simulation, on a
 pool of processes or on a Dask cluster. Writes build/<config>/explore/: explore.json, explore.png.
@@ -30,8 +30,9 @@ from quant.qmodel import QuantModel
 
 SIDES = range(2, 65)  # rows and columns that the schema admits
 CHUNK = 8  # machines of one task
+STREAMS, WIDTHS = (1, 2, 4, 8), (8, 4, 2)  # unless others are asked for
 TOKENS, PLACES = 6, 5  # of several streams: how much is played
-SHOWN = 24  # lines of the printed front
+SHOWN = 30  # lines of the printed fronts together
 MHZ = 1e6
 Shape = tuple[int, int, int]  # rows, columns, streams
 
@@ -82,20 +83,41 @@ def evaluate(
     if taken > device.multipliers:
         return ["multipliers"] * len(widths)
     builder = program.build(qm, g)
-    found: list[Point | str] = []
-    for bits in widths:
-        rams = resources.blocks(device, resources.memories(qm, g, builder, bits))
-        found.append("block RAM")
-        if sum(rams.values()) > device.blocks:
-            continue
-        if g.streams == 1:
-            one = cycles.single(Machine.of(qm, g, builder.steps))
-            mean, floor = one.mean(), one.floor()
-        else:
-            mean, floor = steady(qm, g, builder.steps)
-        speed = clock * MHZ / mean
-        found[-1] = Point(*shape, bits, taken, sum(rams.values()), mean, floor, speed)
-    return found
+    blocks = {
+        bits: sum(resources.blocks(device, resources.memories(qm, g, builder, bits)).values())
+        for bits in widths
+    }
+    found: list[Point | str] = ["block RAM"] * sum(n > device.blocks for n in blocks.values())
+    fitting = {bits: n for bits, n in blocks.items() if n <= device.blocks}
+    if not fitting:
+        return found
+    if g.streams == 1:
+        one = cycles.single(Machine.of(qm, g, builder.steps))
+        mean, floor = one.mean(), one.floor()
+    else:
+        mean, floor = steady(qm, g, builder.steps)
+    speed = clock * MHZ / mean
+    return found + [
+        Point(*shape, bits, taken, n, mean, floor, speed) for bits, n in fitting.items()
+    ]
+
+
+def too_large(config: schema.Config, vocab: int, device: Device, bits: int, streams: int) -> str:
+    """The sums of the smallest array, for a device that holds none."""
+    qm = blank(config, vocab)
+    g = Geometry.of(qm, SIDES[0], SIDES[0], streams)
+    builder = program.build(qm, g)
+    rams = resources.blocks(device, resources.memories(qm, g, builder, bits))
+    sums = (
+        ("multipliers", resources.multipliers(g), device.multipliers),
+        ("blocks", rams, device.blocks),
+    )
+    parts = [
+        f"{what} {' + '.join(f'{n} {part}' for part, n in found.items() if n)} = "
+        f"{sum(found.values())}, it has {limit}"
+        for what, found, limit in sums
+    ]
+    return f"{g.rows} x {g.cols}, {streams} streams, {bits} b takes " + "; ".join(parts)
 
 
 def steady(qm: QuantModel, g: Geometry, steps: Sequence[Step]) -> tuple[float, float]:
@@ -228,9 +250,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="ulx3s-85f", help=", ".join(devices.available()))
     parser.add_argument("--clock", type=float, default=100.0, metavar="MHZ", help="of the core")
     parser.add_argument(
-        "--streams", dest="counts", metavar="N", help="such as 1,4 (default: config's)"
+        "--streams", dest="counts", metavar="N", help="such as 3 (default: 1,2,4,8 and config's)"
     )
-    parser.add_argument("--weights", metavar="BITS", help="widths, such as 8,4 (default: config's)")
+    parser.add_argument("--weights", metavar="BITS", help="widths (default: 8,4,2 and config's)")
     parser.add_argument("--vocab", type=int, metavar="N", help="tokens, if nothing is trained yet")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster: use that")
@@ -238,9 +260,9 @@ def arguments() -> argparse.Namespace:
 
 
 def weight_widths(text: str | None, config: schema.Config, vocab: int) -> list[int]:
-    """The widths asked for; the widest of the config's matrices if none are."""
+    """The widths asked for; if none are, some, and the widest of the config's matrices."""
     if text is None:
-        return [spec.weight_width(blank(config, vocab))]
+        return sorted({*WIDTHS, spec.weight_width(blank(config, vocab))}, reverse=True)
     parts = text.split(",")
     if not all(part.isdecimal() and 2 <= int(part) <= 8 for part in parts):
         raise UserError(f"--weights {text}: give widths from 2 to 8 bits, such as 8,4")
@@ -248,9 +270,9 @@ def weight_widths(text: str | None, config: schema.Config, vocab: int) -> list[i
 
 
 def stream_counts(text: str | None, config: schema.Config) -> list[int]:
-    """The numbers of streams asked for; the config's if none are."""
+    """The numbers of streams asked for; if none are, some, and the config's."""
     if text is None:
-        return [config.hardware.streams]
+        return sorted({*STREAMS, config.hardware.streams})
     parts = text.split(",")
     if not all(part.isdecimal() and 1 <= int(part) <= 8 for part in parts):
         raise UserError(f"--streams {text}: give numbers from 1 to 8, such as 1,4")
@@ -291,15 +313,23 @@ def main() -> None:
     )
     print(f"{len(points)} machines fit" + (f"; too large: {rejected}" if rejected else ""))
     if not points:
+        vocab = cycles.vocabulary(config, args.vocab)
+        bits = weight_widths(args.weights, config, vocab)[-1]
+        least = too_large(config, vocab, device, bits, stream_counts(args.counts, config)[0])
         raise UserError(
-            f"nothing fits {device.name}: take narrower weights (--weights 4), a smaller model or "
-            "a larger device"
+            f"nothing fits {device.name}: {least}: take a smaller model or larger device"
         )
     best = front(points)
-    print(f"\n{len(best)} on the front (cycles, multipliers, blocks), the fastest first:")
-    print(table(best[:SHOWN]))
-    if len(best) > SHOWN:
-        print(f"... and {len(best) - SHOWN} more")
+    print(
+        f"\n{len(best)} on the fronts of each width (cycles, multipliers, blocks), fastest first:"
+    )
+    counts = Counter(p.weight_bits for p in best)
+    for bits in counts:
+        of_width = [p for p in best if p.weight_bits == bits]
+        chosen = of_width[: SHOWN // len(counts)]
+        print(table(chosen))
+        if len(of_width) > len(chosen):
+            print(f"... and {len(of_width) - len(chosen)} more of {bits} b")
     out = config.build_dir / "explore"
     out.mkdir(parents=True, exist_ok=True)
     contents: dict[str, Any] = {"config": config.name, "device": device.model_dump()}

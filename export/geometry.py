@@ -56,7 +56,8 @@ class Geometry:
     def of(cls, qm: QuantModel, rows: int, cols: int, streams: int = 1) -> Geometry:
         if rows < 2 or cols < 2 or (rows % cols and cols % rows):
             raise UserError(
-                f"array of {rows} rows x {cols} cols: both at least 2, one a multiple of the other"
+                f"array of {rows} rows x {cols} cols: both at least 2, and one a multiple of the "
+                "other (a tile of outputs must fall on whole words of the operand memory)"
             )
         if qm.config["positions"] == "rotary" and (rows % 2 or cols % 2):
             raise UserError(

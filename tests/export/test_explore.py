@@ -33,7 +33,7 @@ SMALL = Device(
 
 
 def options(**values: object) -> argparse.Namespace:
-    base = {"vocab": 27, "weights": None, "counts": None, "clock": 100.0}
+    base = {"vocab": 27, "weights": "8", "counts": "1", "clock": 100.0}
     base |= {"workers": 1, "scheduler": None}
     return argparse.Namespace(**base | values)
 
@@ -108,6 +108,12 @@ def test_streams_that_are_none(text: str) -> None:
         explore.stream_counts(text, schema.load("tiny"))
 
 
+def test_what_is_explored_unless_asked() -> None:
+    config = schema.load("tiny")
+    assert explore.stream_counts(None, config) == [1, 2, 4, 8]
+    assert explore.weight_widths(None, config, 27) == [8, 4, 2]
+
+
 def test_processes_give_the_same() -> None:
     config = schema.load("tiny")
     one, _ = explore.explore(config, options(), SMALL)
@@ -151,11 +157,12 @@ def test_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(schema, "BUILD_DIR", tmp_path)
-    words = "explore --config tiny --vocab 27 --workers 1".split()
+    words = "explore tiny --vocab 27 --workers 1 --streams 1,2".split()
     monkeypatch.setattr("sys.argv", words)
     tight = SMALL.model_copy(update={"blocks": 5})
     monkeypatch.setattr(devices, "load", lambda name: tight)
-    with pytest.raises(UserError, match="nothing fits small"):
+    sums = r"2 x 2, 1 streams, 2 b takes multipliers .+ = \d+, it has 40; blocks .+ = \d+, it has 5"
+    with pytest.raises(UserError, match=f"nothing fits small: {sums}"):
         explore.main()
     monkeypatch.setattr(devices, "load", lambda name: SMALL)
     explore.main()

@@ -113,3 +113,9 @@ def test_the_command(
     totals = [sum(row) for row in zip(*data["prompt"]["stages"].values(), strict=True)]
     assert totals == data["prompt"]["cycles"]
     assert (tmp_path / "tiny" / "cycles" / "cycles.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("text", ["1000x1000", "65x65", "1x4", "8x", "axb", "0x0"])
+def test_an_array_that_is_none(text: str) -> None:
+    with pytest.raises(UserError, match=f"--array {text}: "):
+        cycles.array(text)
