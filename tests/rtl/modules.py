@@ -33,7 +33,9 @@ NEEDS = {
     "sequencer": "step_waves",
     "scheduler": "step_waves lowest_set next_in_turn select_word",
     "streams": "controller resize lowest_set next_in_turn select_word",
-    "noise_streams": "normalize mul delay_line noise_value noise_bank lowest_set select_word",
+    "noise_streams": (
+        "normalize mul delay_line noise_value noise_bank lowest_set next_in_turn select_word"
+    ),
     "noise_value": "normalize mul delay_line",
     "noise_bank": "delay_line",
     "qkv_path": "mul saturate delay_line rope scale_index resize",
