@@ -117,9 +117,18 @@ Record = dict[str, list[Value]]
 
 
 async def play(
-    dut: Any, timeline: Timeline, outputs: Sequence[str], cycles: int, tables: Sequence[Table] = ()
+    dut: Any,
+    timeline: Timeline,
+    outputs: Sequence[str],
+    cycles: int,
+    tables: Sequence[Table] = (),
+    *,
+    settle: bool = False,
 ) -> Record:
-    """Run `cycles` cycles; the value of each output port in each of them."""
+    """Run `cycles` cycles; the value of each output port in each of them.
+
+    settle: outputs are read after the inputs of the cycle are driven, for combinational paths.
+    """
     Clock(dut.clk_i, 10, "ns").start(start_high=False)
     names = [name for name in timeline.cycles if name != "rst" or hasattr(dut, "rst_i")]
     inputs = {name: getattr(dut, f"{name}_i") for name in names}
@@ -128,10 +137,15 @@ async def play(
     addresses: list[Value] = [0] * len(tables)
     for cycle in range(cycles):
         await FallingEdge(dut.clk_i)
-        for name, handle in watched.items():
-            record[name].append(read(handle))
+        if not settle:
+            for name, handle in watched.items():
+                record[name].append(read(handle))
         for name, handle in inputs.items():
             handle.value = timeline.value(name, cycle)
+        if settle:
+            await Timer(1, "ns")
+            for name, handle in watched.items():
+                record[name].append(read(handle))
         if tables:
             for table, address in zip(tables, addresses, strict=True):
                 getattr(dut, f"{table.port}_data_i").value = table.look_up(address)
