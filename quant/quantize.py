@@ -85,17 +85,14 @@ class _Quantizer:
         head = self._linear(
             "head", "logits", "final_norm", folded.head, self.residual_frac, normed=True
         )
-        embed = self.formats["embed"]
         shift, constants = self._tables()
-        positions = folded.embed_pos
         qm = QuantModel(
             config={**config.model_dump(), "vocab_size": len(folded.embed_tok)},
             quant=self.quant.model_dump(),
             formats=self.formats,
             layers=tuple(layers),
             encoder=tuple(encoder),
-            embed_tok=embed.encode(folded.embed_tok).astype(np.int16),
-            embed_pos=None if positions is None else embed.encode(positions).astype(np.int16),
+            **self._embeddings(),
             head=head,
             eps_int=self._eps_int(every, head),
             tables=constants,
@@ -110,6 +107,19 @@ class _Quantizer:
         except UserError as error:  # making it again would not help
             raise UserError(str(error).replace(bounds.REMEDY, REMEDY)) from None
         return qm
+
+    def _embeddings(self) -> dict[str, Any]:
+        """Both tables in the residual's format; UserError where most of one would be 0."""
+        real = {"embed_tok": self.folded.embed_tok, "embed_pos": self.folded.embed_pos}
+        there = {name: table for name, table in real.items() if table is not None}
+        codes: dict[str, Any] = dict.fromkeys(real)
+        for name, table in there.items():
+            codes[name] = self.formats["embed"].encode(table).astype(np.int16)
+            if 2 * np.count_nonzero(codes[name]) < np.count_nonzero(table):
+                largest = {name: np.abs(table).max() for name, table in there.items()}
+                name = max(largest, key=largest.__getitem__)
+                raise UserError(f"{name}: one value is {largest[name]:.3g}; {REMEDY}")
+        return codes
 
     def _linear(
         self, tensor: str, name: str, reads: str, linear: FoldedLinear, in_frac: int, normed: bool

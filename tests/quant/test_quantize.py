@@ -228,6 +228,12 @@ def test_what_cannot_be_quantised_is_named() -> None:
     far = dataclasses.replace(folded, eps=1e30)
     with pytest.raises(UserError, match=r"eps_int is \d+, outside .*too far apart: train it again"):
         quantize(far, calibrate.collect(folded, tokens), config.quant, TOKENIZER)
+    for name, table in (("embed.weight", "embed_tok"), ("positions.weight", "embed_pos")):
+        absurd = random_params(config, 38, VOCAB)
+        absurd[name][3, 2] = 1e15
+        far = fold(absurd, config.model)
+        with pytest.raises(UserError, match=rf"^{table}: one value is 1e\+15; .* train it again"):
+            quantize(far, calibrate.collect(far, tokens), config.quant, TOKENIZER)
     params["layers.1.ffn_up.weight"][2, 3] = np.nan
     with pytest.raises(UserError, match=r"layers\.1\.ffn_hidden.* not finite"):
         calibrate.collect(fold(params, config.model), tokens)
