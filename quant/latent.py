@@ -111,6 +111,12 @@ class Latent:
         )
         return with_bias(name, step, self.real(name + ".bias"))
 
+    def _places(self, name: str, linear: Linear) -> tuple[Array, Array]:
+        """Where the weights lie between the codes of `linear` [out, in], and how many codes one
+        unit of their parameters is [out, 1]."""
+        size = self.unit[name + ".weight"][:, :1] * 2.0 ** linear.weight_frac.astype(float)[:, None]
+        return self.params[name + ".weight"] * size, size
+
     def artefact(self) -> QuantModel:
         """The integers of the parameters as they are now (not validated)."""
         made = {name: self._linear(name, linear) for name, linear in linears(self.qm)}
@@ -140,15 +146,13 @@ class Latent:
         A weight beyond the largest code has none; the step w = code / 2^step follows the codes.
         """
         for name, linear in linears(qm):
-            weight, scale = (
-                self.real(name + ".weight"),
-                2.0 ** linear.weight_frac[:, None].astype(float),
-            )
+            places, _ = self._places(name, linear)
             gradient = found[name + ".weight"]
-            inside = np.abs(weight * scale) <= ops.limit(linear.weight_bits) + 0.5
-            moved = linear.weight / scale - weight * inside
-            found[name + ".weight"] = gradient * inside
-            found[name + ".step"] = -np.log(2) * np.einsum("oi,oi->o", gradient, moved)
+            within = gradient * (np.abs(places) <= ops.limit(linear.weight_bits) + 0.5)
+            moved = np.einsum("oi,oi->o", gradient, linear.weight.astype(gradient.dtype))
+            moved -= np.einsum("oi,oi->o", within, places)
+            found[name + ".weight"] = within
+            found[name + ".step"] = -np.log(2) * moved * 2.0 ** -linear.weight_frac.astype(float)
         for name, gradient in found.items():
             grads[name][...] = gradient * self.unit[name]
 
@@ -159,15 +163,13 @@ class Latent:
         for ever, and all others would have to adapt (arXiv 2203.11086).
         """
         for name, linear in linears(qm):
-            frac = linear.weight_frac.astype(np.float64)
-            codes, scale = linear.weight, 2.0 ** frac[:, None]
-            weight = self.real(name + ".weight")
-            apart = np.where(
-                np.abs(weight * scale) <= ops.limit(linear.weight_bits), codes / scale - weight, 0
-            )
-            self.params[name + ".weight"] += pull * apart / self.unit[name + ".weight"]
+            places, size = self._places(name, linear)
+            apart = linear.weight - places
+            apart *= np.abs(places) <= ops.limit(linear.weight_bits)
+            apart *= pull / size
+            self.params[name + ".weight"] += apart
             steps = self.params[name + ".step"]
-            steps += pull * (frac / self.unit[name + ".step"] - steps)
+            steps += pull * (linear.weight_frac / self.unit[name + ".step"] - steps)
 
 
 def weights(qm: QuantModel) -> dict[str, Array]:

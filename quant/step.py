@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -45,16 +46,20 @@ class Step:
         parts = [
             tail(channels(linear, x_max, low, signed), linear.exponent, k_max) for linear in linears
         ]
-        self.row_tail = beside(parts)
-        self.weight = np.concatenate(
-            [
-                linear.weight * part.prescale[:, None]
-                for linear, part in zip(linears, parts, strict=True)
-            ]
-        )  # [out, in]
+        self.tails = parts
         ends = list(accumulate((len(linear.shift) for linear in linears), initial=0))
         self.slices = [slice(*pair) for pair in pairwise(ends)]
         self.parts = [Part(linear, part) for linear, part in zip(linears, parts, strict=True)]
+
+    @cached_property
+    def row_tail(self) -> Tail:
+        """Of a single row; made when one comes."""
+        return beside(self.tails)
+
+    @cached_property
+    def weight(self) -> Array:
+        """Of a single row: [out, in], all steps below each other."""
+        return np.concatenate([part.double.T for part in self.parts])
 
     def __call__(self, x: Array, factor: float = ONE) -> Array:
         """Whole float64 [in] -> [out], all steps in one."""

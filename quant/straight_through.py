@@ -22,6 +22,7 @@ from quant.qmodel import QuantModel
 
 Array = np.ndarray
 LN2 = float(np.log(2.0))
+QUERIES = 64  # of a block in the attention: with causality it meets no later keys
 GATED = ("ffn_gate", "ffn_up")  # stages of SwiGLU only
 CROSS = ("cross_q", "cross_k", "cross_v", "cross_out")  # in the decoder of an encoder-decoder only
 BOUNDED = ("q", "k", "v", "attn_out", "ffn_hidden", *GATED, *CROSS)  # they may clip a little
@@ -32,11 +33,12 @@ RESIDUALS = ("attn_residual", "cross_residual", "ffn_residual")
 class Values:
     """What the backward looks at: real arrays named as in the trace."""
 
-    stages: dict[str, Array]  # [B, T, ...]; attn_probs [B, T, H, T] normalised
+    stages: dict[str, Array]  # [B, T, ...]; attn_probs [B, T, H, T] not normalised
     weights: dict[str, Array]  # layers.{l}.q ... head: [out, in]
     biases: dict[str, Array]  # of what has an activation behind it, [F]
     eps: float
     inside: dict[str, Array] = field(default_factory=dict)  # false where a stage is saturated
+    units: dict[str, tuple[Array, Array]] = field(default_factory=dict)  # of `unit_rows`
 
     def flat(self, stage: str) -> Array:
         """A stage as rows [N, ...]."""
@@ -47,6 +49,15 @@ class Values:
         """The gradient [N, ...] of what a stage would be without its ends."""
         inside = self.inside.get(stage)
         return gradient if inside is None else gradient * inside.reshape(gradient.shape)
+
+    def unit_rows(self, stage: str) -> tuple[Array, Array]:
+        """Normalised rows [N, D] of a residual, and the factor 1/rms [N, 1]; computed once."""
+        if stage not in self.units:
+            x = self.flat(stage)
+            power = np.einsum("nd,nd->n", x, x) / x.shape[1]
+            factor = (1 / np.sqrt(power + self.eps))[:, None].astype(x.dtype)
+            self.units[stage] = x * factor, factor
+        return self.units[stage]
 
 
 def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -> Values:
@@ -60,14 +71,12 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
         for stage in [name + part for part in (*BOUNDED, *RESIDUALS) if name + part in trace]:
             values.stages[stage] = _real(trace, qm, stage)
             if not stage.endswith(RESIDUALS):
-                inside = np.abs(trace[stage]) < qm.formats[stage].max_int
-                if not inside.all():
-                    values.inside[stage] = inside
+                codes, top = trace[stage], qm.formats[stage].max_int
+                if max(codes.max(), -codes.min()) >= top:
+                    values.inside[stage] = np.abs(codes) < top
         for stage in [name + part + "_probs" for part in ("attn", "cross")]:
             if stage in trace:
-                probs = trace[stage].astype(np.float32, copy=False)
-                total = np.maximum(probs.sum(axis=-1, keepdims=True), 1)  # 0 at padding
-                values.stages[stage] = np.multiply(probs, 1 / total)
+                values.stages[stage] = trace[stage].astype(np.float32, copy=False)
         part, linear = ("up", layer.up) if layer.gate is None else ("gate", layer.gate)
         unit = np.float32(2.0 ** -(linear.out_frac + ops.GUARD_BITS))
         values.biases[name + part] = (linear.bias - ops.ROUND_BIAS).astype(np.float32) * unit
@@ -77,7 +86,7 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
 def _real(trace: dict[str, Array], qm: QuantModel, stage: str) -> Array:
     fmt = qm.formats[stage]
     codes = trace[stage].astype(np.float32, copy=False)
-    return (codes - np.float32(fmt.zero)) * np.float32(fmt.step)
+    return (codes - np.float32(fmt.zero) if fmt.zero else codes) * np.float32(fmt.step)
 
 
 def backward(
@@ -140,7 +149,7 @@ def _stack(
         dx = _ffn(grads, values, prefix, middle, dx, config)
         if dmemory is not None:
             dq, dk, dv = _attend(grads, values, prefix + "cross_", "cross", dx, config)
-            unit, _ = _unit_rows(values, _residual("encoder.", config.n_layers))
+            unit, _ = values.unit_rows(_residual("encoder.", config.n_layers))
             for part, dy in (("cross_k", dk), ("cross_v", dv)):
                 dmemory += _linear(grads, values, prefix + part, unit, dy)
             dx = dx + _normed(grads, values, prefix + "attn_residual", [prefix + "cross_q"], [dq])
@@ -157,19 +166,11 @@ def _linear(grads: dict[str, Array], values: Values, name: str, x: Array, dy: Ar
     return dy @ values.weights[name]
 
 
-def _unit_rows(values: Values, stage: str) -> tuple[Array, Array]:
-    """Normalised rows [N, D] of a residual, and the factor 1/rms [N, 1]."""
-    x = values.flat(stage)
-    power = np.einsum("nd,nd->n", x, x) / x.shape[1]
-    factor = (1 / np.sqrt(power + values.eps))[:, None].astype(x.dtype)
-    return x * factor, factor
-
-
 def _normed(
     grads: dict[str, Array], values: Values, stage: str, readers: list[str], dys: list[Array]
 ) -> Array:
     """The matrices that read one norm of the residual `stage`: dx [N, D] of that residual."""
-    unit, _ = _unit_rows(values, stage)
+    unit, _ = values.unit_rows(stage)
     dunit = np.zeros_like(unit)
     for name, dy in zip(readers, dys, strict=True):
         dunit += _linear(grads, values, name, unit, dy)
@@ -178,7 +179,7 @@ def _normed(
 
 def _through_norm(values: Values, stage: str, dunit: Array) -> Array:
     """From the gradient of a normalised residual [N, D] to that of the residual."""
-    unit, factor = _unit_rows(values, stage)
+    unit, factor = values.unit_rows(stage)
     along = np.einsum("nd,nd->n", dunit, unit) / unit.shape[1]
     return (dunit - unit * along[:, None]) * factor
 
@@ -211,7 +212,7 @@ def _slope(values: Values, prefix: str, before: str, part: str, activation: str)
     """Of the activation behind a step [N, F]; what is before it is no stage, and computed anew."""
     if activation == "relu":
         return values.flat(prefix + "ffn_hidden") > 0
-    unit, _ = _unit_rows(values, before)
+    unit, _ = values.unit_rows(before)
     z = unit @ values.weights[prefix + part].T + values.biases[prefix + part]
     forward, backward = ACTIVATIONS[activation]
     return backward(np.ones_like(z), forward(z)[1])
@@ -233,6 +234,7 @@ def _attend(
     out = _linear(grads, values, prefix + "o", values.flat(f"{layer}{name}_out"), dx)
     dout = values.through(f"{layer}{name}_out", out)
     probs = values.stages[f"{layer}{name}_probs"].swapaxes(1, 2)  # [B, H, T, S]
+    causal = name == "attn" and config.kind != "encoder" and not layer.startswith("encoder.")
 
     def heads(rows: Array) -> Array:
         split = rows.reshape(len(probs), -1, rows.shape[-1] // config.d_head, config.d_head)
@@ -240,15 +242,20 @@ def _attend(
 
     q, k, v = (heads(values.stages[prefix + part]) for part in "qkv")
     dmixed = heads(dout)
-    dscores = dmixed @ v.swapaxes(-1, -2)
-    dscores -= np.einsum("bhts,bhts->bht", dscores, probs)[..., None]
-    dscores *= probs
-    dscores *= LN2  # scores are octaves
-    turned = {
-        "q": dscores @ k,
-        "k": dscores.swapaxes(-1, -2) @ q,
-        "v": probs.swapaxes(-1, -2) @ dmixed,
-    }
+    turned = dict(zip("qkv", map(np.zeros_like, (q, k, v)), strict=True))
+    q, k = q * np.float32(LN2), k * np.float32(LN2)  # scores are octaves
+    for lo in range(0, probs.shape[2], QUERIES):
+        block = slice(lo, lo + QUERIES)
+        seen = slice(lo + QUERIES if causal else None)
+        p = probs[:, :, block, seen]
+        total = np.maximum(p @ np.ones((p.shape[3], 1), p.dtype), 1)  # 0 at padding
+        dy = dmixed[:, :, block] / total
+        dscores = dy @ v[:, :, seen].swapaxes(-1, -2)
+        dscores -= np.einsum("bhts,bhts->bht", dscores, p)[..., None] / total
+        dscores *= p
+        turned["q"][:, :, block] = dscores @ k[:, :, seen]
+        turned["k"][:, :, seen] += dscores.swapaxes(-1, -2) @ q[:, :, block]
+        turned["v"][:, :, seen] += p.swapaxes(-1, -2) @ dy
     dys = []
     for part, gradient in turned.items():
         b, _, t, d_head = gradient.shape

@@ -74,8 +74,9 @@ class Columns(NamedTuple):
 
     def ends(self) -> tuple[Array, Array]:
         """low and high, float64 [out]."""
-        low, high = (np.broadcast_to(end, self.shift.shape) for end in (self.low, self.high))
-        return low.astype(DOUBLE), high.astype(DOUBLE)
+        low, high = (np.empty(len(self.shift)) for _ in range(2))
+        low[...], high[...] = self.low, self.high
+        return low, high
 
 
 def start_max(shift: int, acc_max: int) -> int:
