@@ -9,7 +9,7 @@ import numpy as np
 
 from quant.golden import GoldenModel
 from sim import trace
-from sim.layout import ANY, KINDS, Layout, Plan
+from sim.layout import ANY, FIRST, KINDS, Layout, Plan
 from sim.mismatch import Mismatch, describe
 from sim.requests import Step
 
@@ -36,14 +36,14 @@ class Comparison:
     """Mismatches and coverage of all tokens that have been compared."""
 
     def __init__(self, model: GoldenModel, manifest: dict) -> None:
-        self.layout, self.formats = Layout(manifest), model.qm.formats
+        self.layout, self.formats = Layout(manifest, model.qm), model.qm.formats
         self.line = 0  # of the trace, read so far
         self.streams_of: list[int] = []  # stream of each request, where there are several
         self.mismatches: list[Mismatch] = []
         self.mismatch_count = 0
         self.elements: Counter[str] = Counter()  # compared, by stage
         self.tensors: Counter[str] = Counter()  # stages of tokens that were compared completely
-        self.padding = 0  # padding lanes compared with 0
+        self.padding = 0  # padding lanes compared
         self.records = 0
         self.tokens = self.started = self.cut = 0  # compared completely, begun, cut off by reset
         self.golden = 0  # elements of the golden traces of all tokens that were not cut
@@ -136,7 +136,7 @@ class Comparison:
                 actual="nothing",
                 line=min(later, default=max(token.lines, default=token.line)),
                 place=(record.step, record.tile, -1, None),
-                elements=max(1, int((plan.index[at] > 0).sum())),
+                elements=max(1, int((plan.index[at] >= FIRST).sum())),
             )
 
     def _audit(self, token: Pending, plan: Plan, counts: np.ndarray) -> None:
@@ -146,8 +146,8 @@ class Comparison:
             self.cut += 1
         else:
             self.golden += sum(values.size for values in token.step.trace.values())
-        self.padding += int(counts[0])
-        complete = bool((counts[1:] == 1).all())
+        self.padding += int(counts[:FIRST].sum())
+        complete = bool((counts[FIRST:] == 1).all())
         for name, _, offset in plan.stages:
             size = plan.sizes[name]
             if token.cut:

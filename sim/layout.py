@@ -1,8 +1,9 @@
-"""Where every golden value of a token must appear in the trace, from the manifest alone.
+"""Where every golden value of a token must appear in the trace, from the manifest.
 
-The golden stages of a token are laid end to end in one flat array; its element 0 is a zero, the
-value of padding lanes. A `Plan` gives each expected record the flat index of each of its lanes, so
-that a token is compared in one operation and coverage is a count of indices.
+The golden stages of a token are laid end to end in one flat array. It begins with the values of
+padding lanes: 0, and in the hidden layer the code of an activated 0. A `Plan` gives each expected
+record the flat index of each of its lanes, so that a token is compared in one operation and
+coverage is a count of indices.
 """
 
 from __future__ import annotations
@@ -13,8 +14,13 @@ from functools import lru_cache
 
 import numpy as np
 
+from quant.qmodel import QuantModel
+
 KINDS = "EVPRNGT"
-ZERO, ANY = 0, -1  # flat index of padding that must be 0, and of lanes that may hold anything
+ZERO, REST, ANY = 0, 1, -1  # flat index: padding, of the hidden layer, what may hold anything
+FIRST = 2  # flat index of the first golden element
+# lanes without an element that are not 0: of other heads, and of the hidden layer
+PADDING = {"attn_out": ANY, "ffn_hidden": REST}
 EMBED = 0  # trigger of a norm record: the embedding, or 1 + the number of the residual step
 
 
@@ -37,15 +43,16 @@ class Plan:
     """All records that one token must write."""
 
     keys: np.ndarray  # int64 [n], ascending
-    index: np.ndarray  # int64 [n, C]: flat index, ZERO or ANY
+    index: np.ndarray  # int64 [n, C]: flat index, ZERO, REST or ANY
     records: list[Record]  # [n]
     stages: list[tuple[str, tuple[int, ...], int]]  # name, shape, offset in the flat array
     sizes: dict[str, int]  # elements of each stage
     size: int  # of the flat array
+    rest: int  # its element REST
 
     def flatten(self, trace: dict[str, np.ndarray]) -> np.ndarray:
         """The golden trace of the token as the flat array [size]."""
-        parts = [np.zeros(1, np.int64)]
+        parts = [np.array([0, self.rest], np.int64)]
         for name, shape, _ in self.stages:
             if trace[name].shape != shape:
                 raise ValueError(f"golden {name} has shape {trace[name].shape}, expected {shape}")
@@ -55,7 +62,7 @@ class Plan:
         return np.concatenate(parts)
 
     def locate(self, flat: int) -> tuple[str, tuple[int, ...]]:
-        """Stage and element of a flat index >= 1."""
+        """Stage and element of a flat index >= FIRST."""
         name, shape, offset = next(s for s in reversed(self.stages) if s[2] <= flat)
         return name, tuple(int(i) for i in np.unravel_index(flat - offset, shape))
 
@@ -67,7 +74,7 @@ class _Builder:
         self.cols = cols
         self.stages: list[tuple[str, tuple[int, ...], int]] = []
         self.offsets: dict[str, int] = {}
-        self.size = 1
+        self.size = FIRST
         self.rows: list[tuple[int, np.ndarray, Record]] = []
 
     def stage(self, name: str, shape: tuple[int, ...]) -> int:
@@ -86,13 +93,13 @@ class _Builder:
     def tiles(
         self, kind: str, major: int, elements: np.ndarray, stage: str, step: int | None
     ) -> None:
-        """Records of all tiles of a vector; `elements`: flat index per lane, ZERO or ANY."""
+        """Records of all tiles of a vector; `elements`: flat index per lane, or of padding."""
         padding = -len(elements) % self.cols
         padded = np.concatenate([elements, np.full(padding, ZERO)])
         for tile, lanes in enumerate(padded.reshape(-1, self.cols)):
             self.record(kind, major, tile, lanes, Record(stage, step, tile))
 
-    def plan(self) -> Plan:
+    def plan(self, rest: int) -> Plan:
         rows = sorted(self.rows, key=lambda row: row[0])
         return Plan(
             np.array([row[0] for row in rows], np.int64),
@@ -101,20 +108,21 @@ class _Builder:
             self.stages,
             {name: math.prod(shape) for name, shape, _ in self.stages},
             self.size,
+            rest,
         )
 
 
 class Layout:
     """Plans for every position of one machine."""
 
-    def __init__(self, manifest: dict) -> None:
+    def __init__(self, manifest: dict, qm: QuantModel) -> None:
         model, parameters, trace = manifest["model"], manifest["parameters"], manifest["trace"]
         self.cols, self.slots = parameters["Cols"], parameters["Heads"]
         self.prob_bits, self.noise_bits = parameters["ProbW"], parameters["NoiseW"]
         self.d_model, self.heads = model["d_model"], model["n_heads"]
         self.vocab, self.context = model["vocab_size"], model["context"]
-        # lanes without an element: of other heads, or the code of a hidden 0
-        self.unpadded = (".attn_out", ".ffn_hidden") if parameters["HiddenZero"] else (".attn_out",)
+        bump = qm.tables["bump"]
+        self.rest = qm.formats["layers.0.ffn_hidden"].zero - (0 if bump is None else int(bump[0]))
         self.steps, self.embed_norm = trace["steps"], trace["embed_norm"]
         self.sizes = {
             step["stage"]: 1 + max(max(s["elements"]) for s in group)
@@ -147,7 +155,7 @@ class Layout:
             builder.tiles("G", 0, offset + np.arange(self.vocab), "noise", None)
             offset = builder.stage("token", ())
             builder.record("T", 0, 0, np.array([offset]), Record("token", None, 0))
-        return builder.plan()
+        return builder.plan(self.rest)
 
     def _scalar(
         self, builder: _Builder, kind: str, major: int, stage: str, step: int | None, head: int
@@ -161,7 +169,8 @@ class Layout:
         """A step whose output has a fixed size."""
         elements = np.array(step["elements"], np.int64)
         offset = builder.stage(step["stage"], (self.sizes[step["stage"]],))
-        other = ANY if step["stage"].endswith(self.unpadded) else ZERO
+        kind = step["stage"].rpartition(".")[2]
+        other = PADDING.get(kind, ZERO)
         flat = np.where(elements >= 0, offset + elements, other)
         builder.tiles("V", number, flat, step["stage"], number)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 
-from sim.layout import Plan
+from sim.layout import FIRST, Plan
 
 LAYER = re.compile(r"layers\.(\d+)\.(.*)")
 
@@ -61,4 +61,4 @@ class Mismatch:
 
 def describe(plan: Plan, flat: int, stage: str) -> tuple[str, tuple[int, ...] | None]:
     """Stage and element of a lane; no element when it is padding."""
-    return plan.locate(flat) if flat >= 1 else (stage, None)
+    return plan.locate(flat) if flat >= FIRST else (stage, None)

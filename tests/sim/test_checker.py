@@ -14,6 +14,7 @@ import pytest
 
 from quant.golden import GoldenModel
 from sim.checker import Checker
+from sim.layout import FIRST, REST
 from sim.requests import Request, Reset
 from tests.rtl import machines
 from tests.sim import traces
@@ -25,8 +26,9 @@ ASKED = [Request((3, 7), max_tokens=2, temperature=20000, seed=4), Request((1,),
 class Case:
     """A small machine with padding everywhere, and its perfect trace."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, activation: str = "relu") -> None:
         model = {"d_model": 10, "n_heads": 2, "d_ff": 6, "context": 6, "n_layers": 1}
+        model |= {"activation": activation}
         machine = machines.machine(machines.config("checker", model, 4, 4), 5 + 2, folder)
         self.manifest, self.model = machine.manifest, GoldenModel(machine.qm)
         requests = [replace(r, prompt=tuple(t % 7 for t in r.prompt)) for r in ASKED]
@@ -77,7 +79,7 @@ def test_every_changed_lane_is_located(case: Case) -> None:
             assert (found.request, found.position) == (line.step.request, line.step.position)
             assert (found.cycle, found.lane, found.actual) == (at, lane, values[lane])
             assert found.expected == line.values[lane]
-            if place == 0:
+            if place < FIRST:
                 assert found.element is None
                 padding += 1
             else:
@@ -87,6 +89,27 @@ def test_every_changed_lane_is_located(case: Case) -> None:
                 checked += 1
     assert checked > 300
     assert padding > 20
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu"])
+def test_padding_of_the_hidden_layer_is_the_code_of_an_activated_zero(
+    activation: str, tmp_path: Path
+) -> None:
+    case = Case(tmp_path, activation)
+    assert case.manifest["parameters"]["HiddenZero"] > 0
+    assert case.check(case.lines).covered
+    at = next(n for n, line in enumerate(case.lines) if REST in line.places)
+    values, lane = list(case.lines[at].values), case.lines[at].places.index(REST)
+    assert values[lane] > 0
+    values[lane] = 0  # what lanes of other stages hold
+    spoilt = [
+        *case.lines[:at],
+        replace(case.lines[at], values=tuple(values)),
+        *case.lines[at + 1 :],
+    ]
+    (found,) = case.check(spoilt).mismatches
+    assert (found.stage, found.lane, found.element) == ("layers.0.ffn_hidden", lane, None)
+    assert (found.actual, found.expected) == (0, case.lines[at].values[lane])
 
 
 def missing(line: Line) -> list[Line]:

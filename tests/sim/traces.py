@@ -37,7 +37,7 @@ class Line:
 
 def lines(manifest: dict, model: GoldenModel, requests: list[Request]) -> list[Line]:
     """All records of `requests`, in a possible order of writing."""
-    layout, result = Layout(manifest), []
+    layout, result = Layout(manifest, model.qm), []
     for number, request in enumerate(requests):
         for step in GoldenRun(model, request, number).steps():
             result += token_lines(layout, step)
