@@ -12,6 +12,7 @@
 //             ready_o from t0 + n + 10, begun is the next one then at the earliest; with temp 0 no
 //             draw is consumed: ready_o from t0 + 1, and the noise reads as zero.
 //             draw_i at t: begins in t + 1 at the earliest. read_*_i to noise_o: 1 cycle
+//             ready_o of a context is unknown until its first draw_i, low from the next cycle on
 // Does not:   keep reads and draws of one context apart: read while ready_o is high. temp_i must be
 //             that of the stream from draw_i until ready_o.
 `default_nettype none

@@ -102,7 +102,7 @@ module scheduler #(
     // for the counters: what this cycle is spent on, and for which step
     output wire                      issue_o,             // a wave passes
     output wire                      loaded_o,            // a step is loaded
-    output wire                      waiting_o,           // no context is ready, some run
+    output wire                      waiting_o,           // some run, no step is picked (yet)
     output wire                      picked_o,            // a step is read from the ROM
     output wire [         StepW-1:0] at_step_o
 );
