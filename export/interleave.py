@@ -93,12 +93,14 @@ class Context:
 @dataclass
 class Result:
     """All starts, all sampled tokens as (cycle, stream), and what the cycles between were, first
-    start and last sample included: by cause (`IDLE`: host and idle), and by stage."""
+    start and last sample included: by cause, and by stage. `idle`: all cycles of requests, from the
+    first one to the last closing beat, in which no token runs, as the machine counts them."""
 
     starts: list[Start] = field(default_factory=list)
     samples: list[tuple[int, int]] = field(default_factory=list)
     causes: Counter[int] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
+    idle: int = 0
 
     def count(self, cause: int, stage: str, cycles: int) -> None:
         self.causes[cause] += cycles
@@ -141,14 +143,17 @@ class Machine:
         self.result = Result()
         self.effects: dict[int, list[Callable[[], object]]] = {0: []}
         self.times = [0]
+        self.requested = {0}  # cycles in which streams and free contexts may have changed
         self.sampled = NONE  # the context whose token is sampled in this cycle
         self.picked, self.fetched, self.address = NONE, 0, 0  # context, from when it is there, step
         self.context_turn, self.stream_turn, self.noise_turn = 0, 0, 0
+        self.reading = 0  # contexts whose token ends before the head
         self.end = NONE  # last wave of the step in progress
         self.softmax = 0  # first cycle in which a step of scores may end
         self.wanted: set[int] = set()  # contexts that wait for noise
         self.noise_free = 0
         self.between = 0  # cycles without a token since the last sample
+        self.closed = NONE  # cycle of the last closing beat
 
     def at(self, cycle: int, effect: Callable[[], object] | None = None) -> None:
         """Look at `cycle`, from which on `effect` is seen."""
@@ -158,6 +163,11 @@ class Machine:
         if effect is not None:
             self.effects[cycle].append(effect)
 
+    def change(self, cycle: int, effect: Callable[[], object]) -> None:
+        """The same for an effect on a stream, or on which contexts are free."""
+        self.requested.add(cycle)
+        self.at(cycle, effect)
+
     def run(self) -> Result:
         """Until all requests are answered."""
         while self.times:
@@ -165,8 +175,10 @@ class Machine:
             for effect in self.effects.pop(now):
                 effect()
             last = self.end
-            self._controllers(now)
-            self._begin_token(now)
+            if now in self.requested:
+                self.requested.remove(now)
+                self._controllers(now)
+                self._begin_token(now)
             self._noise(now)
             self._schedule(now)
             self._waits(now, self.times[0] if self.times else now + 1, last)
@@ -178,17 +190,27 @@ class Machine:
         waves to cycle `last`. Cycles after a sample count when another sample follows."""
         result = self.result
         waits = until - max(now, last + 1)
-        if not result.starts or waits <= 0:
+        if waits <= 0:
+            return
+        runs = self.picked != NONE or any(context.running for context in self.contexts)
+        if not runs and self._busy(now):
+            result.idle += waits
+        if not result.starts:
             return
         if self.picked != NONE:
             result.count(FETCH, "bubbles", waits)
-        elif any(context.running for context in self.contexts):
+        elif runs:
             result.count(OPERAND, self._awaited(), waits)
         elif self.sampled == NONE:
             self.between += waits
         else:
             result.count(IDLE, "sampling", self.between + 1)
             self.between = waits - 1
+
+    def _busy(self, now: int) -> bool:
+        """Whether a request is in the machine, its closing beat included."""
+        streams = any(stream.state != "idle" for stream in self.streams)
+        return streams or now == self.closed or any(context.active for context in self.contexts)
 
     def _awaited(self) -> str:
         """The stage that no context is ready for: the first of these that one waits for."""
@@ -210,18 +232,18 @@ class Machine:
         """Every state but `start`, whose end is a free context."""
         for number, stream in enumerate(self.streams):
             if stream.state == "idle" and stream.offered and stream.requests:
-                self.at(now + 1, partial(self._begin_request, stream))
+                self.change(now + 1, partial(self._begin_request, stream))
             elif stream.state == "take":
-                self.at(now + 1, partial(stream.change, "start"))
+                self.change(now + 1, partial(stream.change, "start"))
             elif stream.state == "run" and self._sampled_stream() == number:
                 stream.answered += 1
                 done = stream.answered == stream.requests[0].answer
                 state = "close" if done else "start"
-                self.at(now + 1, partial(stream.change, state, forward=1))
+                self.change(now + 1, partial(stream.change, state, forward=1))
             elif stream.state == "close":
                 mine = (c for c in self.contexts if c.active and c.start.stream == number)
                 if next(mine, None) is None:
-                    self.at(now + 1, partial(self._close, stream, now + 1))
+                    self.change(now + 1, partial(self._close, stream, now + 1))
 
     def _sampled_stream(self) -> int:
         return NONE if self.sampled == NONE else self.contexts[self.sampled].start.stream
@@ -233,13 +255,15 @@ class Machine:
 
     def _close(self, stream: Stream, now: int) -> None:
         stream.state, stream.offered = "idle", False
+        self.closed = now
+        self.at(now + 1)
         stream.requests.pop(0)
-        self.at(now + self.pause, partial(setattr, stream, "offered", True))
+        self.change(now + self.pause, partial(setattr, stream, "offered", True))
 
     def _begin_token(self, now: int) -> None:
         """Streams in turn, the lowest free context."""
         if self.sampled != NONE:
-            self.at(now + 1, partial(setattr, self.contexts[self.sampled], "active", False))
+            self.change(now + 1, partial(setattr, self.contexts[self.sampled], "active", False))
         free = next((n for n, c in enumerate(self.contexts) if not c.active), NONE)
         asking = [n for n, stream in enumerate(self.streams) if stream.state == "start"]
         if free == NONE or not asking:
@@ -253,7 +277,7 @@ class Machine:
         start = Start(now, free, number, stream.position, sampled)
         self.result.starts.append(start)
         self.stream_turn = number
-        self.at(now + 1, partial(self._occupy, start, stream.latest if known else NONE))
+        self.change(now + 1, partial(self._occupy, start, stream.latest if known else NONE))
 
     def _occupy(self, start: Start, predecessor: int) -> None:
         """A token is in its context, and its stream goes on."""
@@ -266,6 +290,7 @@ class Machine:
         context.active = context.running = True
         context.start, context.predecessor = start, predecessor
         context.layers, context.pc, context.next = 0, 0, UNKNOWN
+        self.reading += not start.sampled
         if start.sampled:
             self.wanted.add(start.context)
             context.complete.discard(geo.SLOT_NOISE)
@@ -291,15 +316,15 @@ class Machine:
     def _schedule(self, now: int) -> None:
         """Load, follow, pick."""
         load = self.picked != NONE and now >= self.fetched and now >= self.end
+        if self.reading:
+            self._end_prompts(now)
+        if self.picked != NONE and not load:
+            return
         follow = load and bool(self.steps[self.address].sticky)
         loaded, address = self.picked, self.address
         choice = NONE
-        if (self.picked == NONE or load) and not follow:
+        if not follow:
             choice = self._choice()
-        for number, context in enumerate(self.contexts):
-            ends = context.running and context.next.sample and not context.start.sampled
-            if ends and number != self.picked and geo.SLOT_X in context.complete:
-                self.at(now + 1, partial(self._finish, context))
         if load:
             self._load(now, self.contexts[loaded], address)
         if choice != NONE:
@@ -312,6 +337,13 @@ class Machine:
             self.context_turn = choice
         if choice != NONE or follow:
             self.at(now + 2)
+
+    def _end_prompts(self, now: int) -> None:
+        """Tokens that are not sampled end before the head, when their residual stream is there."""
+        for number, context in enumerate(self.contexts):
+            ends = context.running and context.next.sample and not context.start.sampled
+            if ends and number != self.picked and geo.SLOT_X in context.complete:
+                self.change(now + 1, partial(self._finish, context))
 
     def _choice(self) -> int:
         """The next ready context in turn."""
@@ -328,9 +360,9 @@ class Machine:
             return True
         return self.contexts[context.predecessor].layers != context.layers
 
-    @staticmethod
-    def _finish(context: Context) -> None:
+    def _finish(self, context: Context) -> None:
         context.active = context.running = False
+        self.reading -= 1
 
     def _pick(self, context: int, address: int, fetched: int) -> None:
         self.picked, self.address, self.fetched = context, address, fetched
@@ -354,7 +386,7 @@ class Machine:
             self.at(self.end + wait + lat.SEEN, partial(context.complete.add, slot))
         if step.dest == DEST["logit"]:
             sampled = self.end + self.latency.token
-            self.at(sampled, partial(self._sample, context.start, sampled))
+            self.change(sampled, partial(self._sample, context.start, sampled))
 
     def _advance(self, context: Context, number: int) -> None:
         step = self.steps[number]

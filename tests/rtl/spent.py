@@ -91,4 +91,6 @@ def predicted_streams(
     starts: list[Moment] = [(cycle - zero, *rest) for cycle, *rest in result.starts]
     samples: list[Moment] = [(cycle - zero, stream) for cycle, stream in result.samples]
     counters = {NAMES[1 + cause]: result.causes[cause] for cause in (ISSUED, OPERAND, FETCH)}
+    counters |= {"idle": result.idle, "host": 0}  # the bench never makes the machine wait
+    counters["cycles"] = sum(counters.values())
     return starts, samples, counters
