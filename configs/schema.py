@@ -26,6 +26,7 @@ BUILD_DIR = CONFIG_DIR.parent / "build"
 
 
 STREAMS = 8  # most sequences on one array
+SIDE = 256  # most rows or columns of the array
 
 
 class ConfigError(ValueError):
@@ -204,20 +205,11 @@ class HardwareConfig(Section):
 
     LATER = ("streams",)
 
-    rows: int = Field(8, ge=2, le=64)
-    cols: int = Field(16, ge=2, le=64)
+    rows: int = Field(8, ge=2, le=SIDE)
+    cols: int = Field(16, ge=2, le=SIDE)
     streams: int = Field(
         1, ge=1, le=STREAMS, description="independent sequences that share the array"
     )
-
-    @model_validator(mode="after")
-    def _shape(self) -> HardwareConfig:
-        if self.rows % self.cols and self.cols % self.rows:
-            raise ValueError(
-                f"array of {self.rows} rows x {self.cols} cols: one must be a multiple of the "
-                "other (a tile of outputs must fall on whole words of the operand memory)"
-            )
-        return self
 
 
 class Config(Section):
@@ -232,12 +224,6 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _cross(self) -> Config:
-        rows, cols = self.hardware.rows, self.hardware.cols
-        if self.model.positions == "rotary" and (rows % 2 or cols % 2):
-            raise ValueError(
-                f"array of {rows} rows x {cols} cols: rotary positions rotate pairs of channels, "
-                "choose even numbers"
-            )
         if self.train.seq_len is not None and self.train.seq_len > self.model.context:
             raise ValueError(
                 f"train.seq_len {self.train.seq_len} is longer than model.context "

@@ -24,7 +24,6 @@ from export.stages import STAGES, split
 from export.timing import Machine, Token
 from quant.qmodel import QuantModel
 
-SIDE = 64  # most rows or columns, as the schema admits
 ROWS = 9  # of the printed table, at most, if the context is longer than twice as many
 
 
@@ -146,8 +145,8 @@ def array(text: str) -> tuple[int, int]:
     rows, _, cols = text.partition("x")
     if not (rows.isdecimal() and cols.isdecimal()):
         raise UserError(f"--array {text}: give rows x columns, such as 8x16")
-    if not all(2 <= int(side) <= SIDE for side in (rows, cols)):
-        raise UserError(f"--array {text}: rows and columns are 2 to {SIDE}")
+    if not all(2 <= int(side) <= schema.SIDE for side in (rows, cols)):
+        raise UserError(f"--array {text}: rows and columns are 2 to {schema.SIDE}")
     return int(rows), int(cols)
 
 

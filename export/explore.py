@@ -28,7 +28,7 @@ from export.program import Step
 from export.timing import Machine
 from quant.qmodel import QuantModel
 
-SIDES = range(2, 65)  # rows and columns that the schema admits
+SIDES = range(2, schema.SIDE + 1)  # rows and columns
 CHUNK = 8  # machines of one task
 STREAMS, WIDTHS = (1, 2, 4, 8), (8, 4, 2)  # unless others are asked for
 TOKENS, PLACES = 6, 5  # of several streams: how much is played
@@ -57,13 +57,11 @@ class Point:
 
 
 def shapes(config: schema.Config, device: Device, streams: Sequence[int]) -> list[Shape]:
-    """Machines whose array fits the device: rows a multiple of columns, or the reverse."""
-    step = 2 if config.model.positions == "rotary" else 1
-    sides = [side for side in SIDES if side % step == 0]
+    """Machines whose array fits the device."""
     return [
         (rows, cols, count)
-        for rows, cols, count in product(sides, sides, streams)
-        if rows * cols < device.multipliers and (rows % cols == 0 or cols % rows == 0)
+        for rows, cols, count in product(SIDES, SIDES, streams)
+        if rows * cols < device.multipliers
     ]
 
 

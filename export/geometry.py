@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
+from configs import lanes
 from configs.cli import UserError
 from quant.qmodel import QuantModel
 
@@ -54,16 +55,8 @@ class Geometry:
 
     @classmethod
     def of(cls, qm: QuantModel, rows: int, cols: int, streams: int = 1) -> Geometry:
-        if rows < 2 or cols < 2 or (rows % cols and cols % rows):
-            raise UserError(
-                f"array of {rows} rows x {cols} cols: both at least 2, and one a multiple of the "
-                "other (a tile of outputs must fall on whole words of the operand memory)"
-            )
-        if qm.config["positions"] == "rotary" and (rows % 2 or cols % 2):
-            raise UserError(
-                f"array of {rows} rows x {cols} cols: rotary positions rotate pairs of channels, "
-                "choose even numbers"
-            )
+        if rows < 2 or cols < 2:
+            raise UserError(f"array of {rows} rows x {cols} cols: both must be at least 2")
         c = qm.config
         return cls(
             rows=rows,
@@ -95,22 +88,27 @@ class Geometry:
 
     def words(self, n: int) -> int:
         """Operand memory words that n elements take."""
-        return ceil_div(n, max(self.rows, self.cols))
+        return ceil_div(n, self.word)
+
+    @property
+    def word(self) -> int:
+        """Elements of an operand word: whole waves and whole tiles."""
+        return math.lcm(self.rows, self.cols)
 
     @property
     def sub(self) -> int:
         """Waves in an operand word."""
-        return max(1, self.cols // self.rows)
+        return self.word // self.rows
 
     @property
     def groups(self) -> int:
         """Tiles in an operand word."""
-        return max(1, self.rows // self.cols)
+        return self.word // self.cols
 
     def row_lanes(self) -> list[list[int]]:
-        """For each row the lanes of a tile that it stores, highest first."""
+        """For each row the lane of a tile that each of its memories stores, the last one first."""
         return [
-            [s * self.rows + row % self.cols for s in reversed(range(self.sub))]
+            [(s * self.rows + row) % self.cols for s in reversed(range(self.sub))]
             for row in range(self.rows)
         ]
 
@@ -118,15 +116,21 @@ class Geometry:
     def d_head(self) -> int:
         return self.d_model // self.n_heads
 
-    @property
+    @cached_property
     def head_waves(self) -> int:
         """Waves of one head's query; queries and keys are padded to whole waves."""
-        return self.waves(self.d_head)
+        return lanes.head_waves(self.d_head, self.n_heads, self.rows, self.cols, rotary=self.rotary)
 
     @property
     def head_stride(self) -> int:
         """Channels that a head takes in the padded layout of queries and keys."""
         return self.head_waves * self.rows
+
+    def head_places(self, head: int) -> list[int]:
+        """The place of each channel of a head in that layout."""
+        return lanes.head_places(
+            head * self.head_stride, self.d_head, self.cols, rotary=self.rotary
+        )
 
     @property
     def padded_channels(self) -> int:
@@ -187,8 +191,8 @@ class Geometry:
 
     @property
     def key_waves(self) -> int:
-        """Waves of a tile in the key step: a tile is written to `sub` addresses, one a cycle."""
-        return max(self.waves(self.d_model), self.sub)
+        """Waves of a tile in the key step: a tile is written to several addresses, one a cycle."""
+        return max(self.waves(self.d_model), lanes.most_key_writes(self.rows, self.cols))
 
     # ---- operand memory
     @cached_property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from configs import lanes
 from export import spec
 from export.geometry import Geometry, width
 
@@ -49,7 +50,9 @@ class Latency:
         return cls(
             write=write,
             query=write + g.rope_latency,
-            key=write + g.rope_latency + g.sub,
+            key=write
+            + g.rope_latency
+            + lanes.key_writes(g.tiles(g.padded_channels) - 1, g.rows, g.cols),
             value=write + g.rope_latency + 1,
             residual=write + g.norm_wait,
             embed=EMBED + g.norm_wait,

@@ -162,12 +162,16 @@ def embedding_words(table: np.ndarray, g: Geometry, bits: int) -> tuple[int, ...
 
 
 def rotary_words(table: np.ndarray, g: Geometry) -> tuple[int, ...]:
-    """Per position and tile of one period, the factors of the cols/2 adjacent pairs.
+    """Per position and tile of one period, the factors of the cols // 2 adjacent pairs.
 
-    Pads get the factor of a neighbour: they multiply zeros.
+    Pads get the factor of the last pair: they multiply zeros.
     """
-    pairs = np.arange(g.rope_period * g.cols // 2) * 2 % g.head_stride // 2
-    rows = table[:, np.minimum(pairs, table.shape[1] - 1)]  # [context, period * cols / 2]
+    pairs = np.full(g.rope_period * g.cols, table.shape[1] - 1)
+    for head in range(len(pairs) // g.head_stride):
+        places = [lane for lane in g.head_places(head) if lane < len(pairs)]
+        pairs[places] = np.arange(len(places)) // 2
+    of_tiles = pairs.reshape(-1, g.cols)[:, : g.cols // 2 * 2 : 2]
+    rows = table[:, of_tiles.ravel()]  # [context, period * (cols // 2)]
     return pack_rows(rows.reshape(-1, g.cols // 2), 16)
 
 

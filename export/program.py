@@ -227,7 +227,7 @@ class Builder:
         padded = np.full(g.padded_channels, -1)
         for head in range(g.n_heads):
             channels = np.arange(g.d_head) + head * g.d_head
-            padded[head * g.head_stride + np.arange(g.d_head)] = channels
+            padded[g.head_places(head)] = channels
         x: dict[str, Any] = {"slot": geo.SLOT_X, "word": g.operand_words["x"]}
         x["scalar"] = SCALAR["norm"]
         rope = g.rope_passes if g.rotary else 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from configs import widths
+from configs import lanes, widths
 from configs.devices import BlockRam
 from configs.schema import Config
 
@@ -47,8 +47,11 @@ def memories(config: Config, vocab_size: int, weight_bits: int) -> list[Memory]:
     def tiles(count: int) -> int:
         return -(-count // cols)
 
-    heads = model.n_heads * waves(model.d_head) * rows  # channels of q and k, padded by head
-    deep, key_deep = waves(d_model), max(waves(d_model), cols // rows)
+    rotary = model.positions == "rotary"
+    head = lanes.head_waves(model.d_head, model.n_heads, rows, cols, rotary=rotary) * rows
+    heads = model.n_heads * head  # channels of q and k, padded by head
+    deep = waves(d_model)
+    key_deep = max(deep, lanes.most_key_writes(rows, cols))
     layer = tiles(heads) * (deep + key_deep) + tiles(d_model) * (key_deep + deep)
     layer += tiles(model.d_ff) * deep
     layer += tiles(d_model) * max(waves(model.d_ff), min(4, deep))  # at least one norm's time
@@ -62,7 +65,7 @@ def memories(config: Config, vocab_size: int, weight_bits: int) -> list[Memory]:
         Memory("token embedding", 1, cols * bits, vocab_size * tiles(d_model)),
         Memory("KV cache", rows, cols * kv_bits, model.n_layers * (keys + values)),
     ]
-    if model.positions != "rotary":
+    if not rotary:
         found.append(Memory("positions", 1, cols * bits, model.context * tiles(d_model)))
     return found
 

@@ -146,7 +146,9 @@ def _units(
             late = p["RopeLatency"] if qkv else 0
             bars["vector unit"].append(Bar(cycle - late - lanes, lanes + late + 1, names[number]))
             if stage.endswith((".k", ".v")):
-                writes = p["Sub"] if stage.endswith(".k") else 1
+                channels = range(tile * p["Cols"], (tile + 1) * p["Cols"])
+                waves = {channel // p["Rows"] for channel in channels}
+                writes = len(waves) if stage.endswith(".k") else 1
                 bars["KV writer"].append(Bar(cycle + 1, writes, names[number]))
             elif stage.endswith("_residual"):
                 bars["residual, norm"].append(Bar(cycle, 1, ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -19,16 +20,24 @@ def words(width: int, count: int = 40) -> list[int]:
 
 
 def own_lanes(rows: int, cols: int, row: int) -> list[int]:
-    """The lanes of a tile that an array row may have to store."""
-    return list(range(row % cols, cols, rows))
+    """The lanes of a tile that an array row stores in its memories, one for each wave of a word."""
+    return [(wave * rows + row) % cols for wave in range(waves_of_word(rows, cols))]
+
+
+def waves_of_word(rows: int, cols: int) -> int:
+    return math.lcm(rows, cols) // rows
+
+
+def tiles_of_word(rows: int, cols: int) -> int:
+    return math.lcm(rows, cols) // cols
 
 
 class OperandMemory:
-    """Vectors of max(rows, cols) elements a word; written by tiles, read by waves."""
+    """Vectors, a word of whole tiles and waves; written by tiles, read by waves."""
 
     def __init__(self, rows: int, cols: int, depth: int, *, zero_fill: bool = False) -> None:
         self.rows, self.cols, self.zero_fill = rows, cols, zero_fill
-        self.words = [[0] * max(rows, cols) for _ in range(depth)]
+        self.words = [[0] * math.lcm(rows, cols) for _ in range(depth)]
 
     def write(self, word: int, group: int, lanes: int, data: Sequence[int]) -> None:
         """Elements of tile `group` of a word whose bit in `lanes` is set."""
@@ -60,8 +69,7 @@ class KvMemory:
     ) -> None:
         """The channels of one wave at one position: a column.
 
-        With cols >= rows the tile holds several waves, of which `sub` is written; else the tile is
-        the part `group` of a wave.
+        Of the channels of a word those that are both in wave `sub` and in tile `group`.
         """
         for row in range(self.rows):
             lane = sub * self.rows + row - group * self.cols

@@ -61,7 +61,7 @@ class Array:
         step = random.choice(self.steps) if random.random() < 0.6 else None
         waves = step["waves"] if step else random.randint(1, 8)
         prob, kv = random.random() < 0.4, step is None
-        words, sub = (p["ProbWords"] if prob else p["OpWords"]), max(1, p["Cols"] // p["Rows"])
+        words, sub = (p["ProbWords"] if prob else p["OpWords"]), p["Sub"]
         place = random.randrange(words * sub - waves + 1) if waves < words * sub else 0
         waves = min(waves, words * sub)
         number = random.randrange(step["tiles"]) if step else 0
@@ -90,7 +90,7 @@ class Array:
     def write(self, cycle: int) -> None:
         """Random writes of one cycle."""
         p, cols, todo = self.p, self.p["Cols"], self.writes.setdefault(cycle, [])
-        group = random.randrange(max(1, p["Rows"] // cols))
+        group = random.randrange(p["Groups"])
         if random.random() < 0.5:
             word, lanes = random.randrange(p["OpWords"]), random.getrandbits(cols)
             data = random_tile(cols, p["ActW"])
@@ -113,7 +113,7 @@ class Array:
         p, cols = self.p, self.p["Cols"]
         address, is_value = random.randrange(p["KvDepth"]), random.random() < 0.5
         row, col = random.randrange(p["Rows"]), random.randrange(cols)
-        sub, data = random.randrange(max(1, cols // p["Rows"])), random_tile(cols, p["KvW"])
+        sub, data = random.randrange(p["Sub"]), random_tile(cols, p["KvW"])
         ports = {"kv_is_v": int(is_value), "kv_addr": address, "kv_sub": sub, "kv_group": group}
         ports |= {"kv_row": row, "kv_col": col, "kv_data": pack(data, p["KvW"])}
         self.timeline.at(cycle, kv_we=1, **ports)

@@ -9,7 +9,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from sim.bench import Checker, Timeline, pack, parameters, play
-from sim.stimuli import KvMemory
+from sim.stimuli import KvMemory, tiles_of_word, waves_of_word
 
 CYCLES = 800
 LATENCY = 2
@@ -33,8 +33,8 @@ async def remembers(dut: HierarchyObject) -> None:
             is_value = random.random() < 0.3
             tile = [random.getrandbits(width) for _ in range(cols)]
             row, col = random.randrange(rows), random.randrange(cols)
-            sub = random.randrange(max(1, cols // rows))
-            group = random.randrange(max(1, rows // cols))
+            sub = random.randrange(waves_of_word(rows, cols))
+            group = random.randrange(tiles_of_word(rows, cols))
             timeline.at(cycle, we=1, wis_v=int(is_value), waddr=address, wdata=pack(tile, width))
             timeline.at(cycle, wrow=row, wcol=col, wsub=sub, wgroup=group)
             if is_value:

@@ -7,6 +7,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from sim.bench import Checker, Record, Timeline, pack, parameters, play
+from sim.stimuli import tiles_of_word
 
 TOKENS = 120
 ROUTE = ("is_v", "addr", "sub", "group", "row", "col")  # where a write goes
@@ -23,10 +24,10 @@ def writes(is_value: bool, tile: int, base: int, position: int) -> list[Write]:
         address = base + position // rows * p["VStride"] + tile
         return [{"is_v": 1, "addr": address & mask, "row": row}]
     result = []
-    for lane in range(0, cols, min(rows, cols)):  # the channels of a tile, wave by wave
-        wave, place = divmod(tile * cols + lane, rows)
+    channels = range(tile * cols, (tile + 1) * cols)
+    for wave in sorted({channel // rows for channel in channels}):
         address = base + wave * p["KStride"] + position // cols
-        route = {"sub": lane // rows, "group": place // cols, "col": col}
+        route = {"sub": wave % p["Sub"], "group": tile % tiles_of_word(rows, cols), "col": col}
         result.append({"is_v": 0, "addr": address & mask, **route})
     return result
 

@@ -6,7 +6,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from sim.bench import Checker, Timeline, pack, parameters, play
-from sim.stimuli import OperandMemory, own_lanes
+from sim.stimuli import OperandMemory, own_lanes, tiles_of_word, waves_of_word
 
 CYCLES = 800
 LATENCY = 2
@@ -22,11 +22,11 @@ async def remembers(dut: HierarchyObject) -> None:
     data |= {"wdata": len(own) * width, "raddr_word": p["WordW"], "raddr_sub": p["SubW"]}
     timeline, expected = Timeline(["we"], data), {}
     for cycle in range(CYCLES):
-        word, sub = random.randrange(depth), random.randrange(max(1, cols // rows))
+        word, sub = random.randrange(depth), random.randrange(waves_of_word(rows, cols))
         timeline.at(cycle, raddr_word=word, raddr_sub=sub)
         expected[cycle + LATENCY] = memory.wave(word, sub)[p["Row"]]
         if random.random() < 0.6:
-            word, group = random.randrange(depth), random.randrange(max(1, rows // cols))
+            word, group = random.randrange(depth), random.randrange(tiles_of_word(rows, cols))
             lanes = random.choice((0, (1 << cols) - 1, random.getrandbits(cols)))
             tile = [random.getrandbits(width) for _ in range(cols)]
             timeline.at(cycle, we=1, waddr_word=word, waddr_group=group)

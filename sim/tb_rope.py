@@ -18,6 +18,7 @@ def reference(z: list[int], cos: list[int], sin: list[int], bits: int) -> list[i
     for pair, (c, s) in enumerate(zip(cos, sin, strict=True)):
         even, odd = z[2 * pair], z[2 * pair + 1]
         turned += [even * c - odd * s, even * s + odd * c]
+    turned += [0] * (len(z) % 2)  # a lane without a partner
     return [saturate(round_shift(value, 14), bits) for value in turned]
 
 
@@ -25,12 +26,15 @@ def reference(z: list[int], cos: list[int], sin: list[int], bits: int) -> list[i
 async def turns(dut: HierarchyObject) -> None:
     lanes, passes, width = parameters()["C"], parameters()["Passes"], parameters().get("W", 16)
     latency, top = passes + 5, (1 << (width - 1)) - 1
-    data = {"data": lanes * width, "cos": lanes * 8, "sin": lanes * 8, "bypass": 1, "out_bits": 5}
+    factors = lanes // 2 * 16
+    data = {"data": lanes * width, "cos": factors, "sin": factors, "bypass": 1, "out_bits": 5}
     timeline, expected = Timeline(["tile_valid"], data), {}
     for _ in range(TILES):
         z = [pick((-top, top, 0), -top, top) for _ in range(lanes)]
         cos, sin = ([pick((-ONE, ONE, 0), -ONE, ONE) for _ in range(lanes // 2)] for _ in "cs")
         bits, bypass = pick((2, width), 2, width), random.random() < 0.3
+        if lanes % 2 and not bypass:
+            z[-1] = 0
         start = timeline.now
         timeline.at(start, tile_valid=1, data=pack(z, width), bypass=int(bypass), out_bits=bits)
         timeline.at(start, cos=pack(cos, 16), sin=pack(sin, 16))

@@ -8,7 +8,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from sim.bench import Checker, Table, Timeline, pack, parameters, play
-from sim.stimuli import KvMemory, OperandMemory, own_lanes
+from sim.stimuli import KvMemory, OperandMemory, own_lanes, tiles_of_word
 
 CYCLES = 700
 LATENCY = 6
@@ -42,7 +42,7 @@ class Row:
         p, prob, kv = self.p, random.randint(0, 1), random.randint(0, 1)
         return {
             "word": random.randrange(p["ProbWords"] if prob else p["OpWords"]),
-            "sub": random.randrange(max(1, p["Cols"] // p["Rows"])),
+            "sub": random.randrange(p["Sub"]),
             "prob": prob,
             "addr": random.randrange(p["KvDepth"] if kv else len(self.weights)),
             "kv": kv,
@@ -51,8 +51,8 @@ class Row:
     def writes(self) -> Iterator[dict[str, Any]]:
         """Ports of random writes, already done in the model."""
         p, cols = self.p, self.p["Cols"]
-        sub = random.randrange(max(1, cols // p["Rows"]))
-        group = random.randrange(max(1, p["Rows"] // cols))
+        sub = random.randrange(p["Sub"])
+        group = random.randrange(tiles_of_word(p["Rows"], cols))
         if random.random() < 0.5:
             word, lanes = random.randrange(p["OpWords"]), random.getrandbits(cols)
             tile = random_tile(cols, p["ActW"])

@@ -5,7 +5,7 @@
 //           t mod Rows == Row, Cols consecutive channels. A new K element is therefore one column
 //           of a word, a new V tile is a whole word of one row.
 // Params    Rows, Cols, Row: array shape and this bank's row. W: bits per element. Depth, AddrW.
-//           SubW, GroupW as in operand_bank.
+//           Sub, SubW, GroupW as in operand_bank.
 // Latency   raddr_i -> rdata_o: 2 cycles. Write to read: the next cycle.
 // It does not compute addresses (see kv_writer).
 `default_nettype none
@@ -17,13 +17,15 @@ module kv_bank #(
     parameter integer W      = 8,
     parameter integer Depth  = 256,
     parameter integer AddrW  = 8,
+    parameter integer Sub    = 2,
     parameter integer SubW   = 1,
     parameter integer GroupW = 1,
     parameter integer RowW   = 3,
     parameter integer ColW   = 4
 ) (
     input  wire              clk_i,
-    // write port: V writes the whole tile into row `wrow`, K one element into column `wcol`
+    // write port: V writes the whole tile into row `wrow`; K one element into column `wcol`, that of
+    // wave `wsub` of a word of channels, if it lies in the word's tile `wgroup`
     input  wire              we_i,
     input  wire              wis_v_i,
     input  wire [ AddrW-1:0] waddr_i,
@@ -36,10 +38,6 @@ module kv_bank #(
     input  wire [ AddrW-1:0] raddr_i,
     output wire [Cols*W-1:0] rdata_o
 );
-  localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
-  localparam integer Lane = Row % Cols;
-  localparam integer GROUP_INT = Row / Cols;
-  localparam logic [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
   localparam logic [Cols-1:0] FIRST_COL = 1;
   localparam logic [RowW-1:0] ROW = Row[RowW-1:0];
 
@@ -47,17 +45,22 @@ module kv_bank #(
   reg  [Cols*W-1:0] read_q;
   reg  [Cols*W-1:0] rdata_q;
 
-  wire [ Sub*W-1:0] mine;  // this row's elements of a K tile
+  wire [ Sub*W-1:0] mine;  // this row's elements of a K tile, if it is the right one
+  wire [   Sub-1:0] group_hit;
   wire [     W-1:0] element;
   wire [  Cols-1:0] col_en;
 
   for (genvar s = 0; s < Sub; s = s + 1) begin : g_sub
-    assign mine[s*W+:W] = wdata_i[(s*Rows+Lane)*W+:W];
+    localparam integer PLACE = s * Rows + Row;  // in the word
+    localparam integer GROUP_INT = PLACE / Cols;
+    localparam logic [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
+    assign group_hit[s] = wgroup_i == GROUP;
+    assign mine[s*W+:W] = wdata_i[(PLACE%Cols)*W+:W];
   end
   assign element = mine[wsub_i*W+:W];
 
   assign col_en = {Cols{we_i}} &
-      (wis_v_i ? {Cols{wrow_i == ROW}} : {Cols{wgroup_i == GROUP}} & (FIRST_COL << wcol_i));
+      (wis_v_i ? {Cols{wrow_i == ROW}} : {Cols{group_hit[wsub_i]}} & (FIRST_COL << wcol_i));
 
   initial begin
     for (integer i = 0; i < Depth; i = i + 1) mem[i] = {(Cols * W) {1'b0}};

@@ -1,11 +1,14 @@
 // Writes the new token's K and V tiles into the KV banks of all rows.
 //
 // Purpose   Turns tiles of channels into bank writes. A V tile is one write (row = position mod
-//           Rows). A K tile of Cols channels belongs to Cols/Rows waves (Cols >= Rows), so it takes
-//           Sub writes, each to another address; with Rows > Cols a wave takes Groups tiles.
+//           Rows). A K tile of Cols channels takes a write for each wave in which it has channels,
+//           each to another address. Waves and tiles meet again after a word (see operand_bank) of
+//           Sub waves and Groups tiles; before, a wave may be written by several tiles.
 // Params    Rows, Cols, W, AddrW and address-part widths. KStride: words between two waves of K
-//           (context / Cols). VStride: words between two row groups of V. Tiles of K come at least Sub cycles apart (export pads the step).
-// Latency   valid_i -> first bank write (registered outputs): 1 cycle; a K tile writes for Sub cycles.
+//           (context / Cols). VStride: words between two row groups of V. Sub, SubW, GroupW as in
+//           operand_bank. Tiles of K come at least as many cycles apart as a tile has writes
+//           (export pads the step).
+// Latency   valid_i -> first bank write (registered outputs): 1 cycle; then a write each cycle.
 //           done_k_o, done_v_o rise with the last write of a step's last tile.
 // It does not stall and does not check addresses: export/validate does.
 `default_nettype none
@@ -15,6 +18,7 @@ module kv_writer #(
     parameter integer Cols    = 16,
     parameter integer W       = 8,
     parameter integer AddrW   = 8,
+    parameter integer Sub     = 2,
     parameter integer SubW    = 1,
     parameter integer GroupW  = 1,
     parameter integer RowW    = 3,
@@ -53,10 +57,7 @@ module kv_writer #(
     output wire              done_v_o,
     output wire [  CtxW-1:0] ctx_o         // of done_k_o and done_v_o
 );
-  localparam integer Sub = (Cols >= Rows) ? Cols / Rows : 1;
-  localparam integer Groups = (Rows >= Cols) ? Rows / Cols : 1;
-  localparam integer SUB_LAST_INT = Sub - 1;
-  localparam logic [SubW-1:0] SUB_LAST = SUB_LAST_INT[SubW-1:0];
+  localparam integer Groups = Sub * Rows / Cols;
   localparam integer GROUP_LAST_INT = Groups - 1;
   localparam logic [GroupW-1:0] GROUP_LAST = GROUP_LAST_INT[GroupW-1:0];
   localparam logic [AddrW-1:0] K_STRIDE = KStride[AddrW-1:0];
@@ -97,10 +98,19 @@ module kv_writer #(
   reg [CtxW-1:0] ctx_q;
   reg [Cols*W-1:0] data_q;
 
-  wire sub_end = sub_q == SUB_LAST;
-  wire group_end = group_q == GROUP_LAST;
+  // the last wave of each tile of a word; the tile after it goes on in the same wave, or in a word
+  wire [Groups*SubW-1:0] last_subs;
+  for (genvar g = 0; g < Groups; g = g + 1) begin : g_group
+    localparam integer LAST_INT = (g * Cols + Cols - 1) / Rows;
+    assign last_subs[g*SubW+:SubW] = LAST_INT[SubW-1:0];
+  end
+  wire [SubW-1:0] sub = (Sub == 1) ? {SubW{1'b0}} : sub_q;
+  wire [GroupW-1:0] group = (Groups == 1) ? {GroupW{1'b0}} : group_q;
+  wire group_end = group == GROUP_LAST;
+  wire tile_end = sub == last_subs[group*SubW+:SubW];
+  wire wave_end = group_end || !tile_end;
   // address after the current write, within one step
-  wire [AddrW-1:0] addr_next = is_v_q ? addr_q + ONE : group_end ? addr_q + K_STRIDE : addr_q;
+  wire [AddrW-1:0] addr_next = is_v_q ? addr_q + ONE : wave_end ? addr_q + K_STRIDE : addr_q;
 
   always_comb begin
     we_d    = 1'b0;
@@ -110,19 +120,21 @@ module kv_writer #(
     sub_d   = sub_q;
     group_d = group_q;
     if (we_q) begin
-      addr_d  = addr_next;
-      group_d = group_end ? {GroupW{1'b0}} : group_q + 1'b1;
-      if (!is_v_q && !sub_end) begin
+      addr_d = addr_next;
+      if (!is_v_q && !tile_end) begin
         we_d  = 1'b1;
-        sub_d = sub_q + 1'b1;
+        sub_d = sub + 1'b1;
+      end else begin
+        group_d = group_end ? {GroupW{1'b0}} : group + 1'b1;
+        if (group_end) sub_d = {SubW{1'b0}};
       end
     end
     if (valid_i) begin
       we_d   = 1'b1;
       is_v_d = is_v_i;
       last_d = last_i;
-      sub_d  = {SubW{1'b0}};
       if (first_i) begin
+        sub_d = {SubW{1'b0}};
         addr_d  = base_i + (is_v_i ? v_offset_q : k_offset_q);
         group_d = {GroupW{1'b0}};
       end
@@ -148,14 +160,14 @@ module kv_writer #(
   assign we_o = we_q;
   assign wis_v_o = is_v_q;
   assign waddr_o = addr_q;
-  assign wsub_o = sub_q;
-  assign wgroup_o = group_q;
+  assign wsub_o = sub;
+  assign wgroup_o = group;
   assign wrow_o = row_q;
   assign wcol_o = col_q;
   assign wdata_o = data_q;
   assign ctx_o = ctx_q;
   assign done_v_o = we_q && is_v_q && last_q;
-  assign done_k_o = we_q && !is_v_q && last_q && sub_end;
+  assign done_k_o = we_q && !is_v_q && last_q && tile_end;
 endmodule
 
 `default_nettype wire

@@ -1,13 +1,12 @@
 // The share of one array row in an operand memory: element e of a vector lies in row e mod Rows.
 //
 // Purpose   The vector unit writes tiles of Cols elements; the array reads waves of Rows elements,
-//           one per row. One memory word is max(Rows, Cols) elements of a vector, spread over all
-//           rows: with Cols >= Rows a row holds Sub = Cols/Rows elements of a word, else (Rows > Cols)
-//           it holds one element, written by the tile `group` in which it falls.
-// Params    Rows, Cols: array shape, one a multiple of the other. Row: this bank's row.
+//           one per row. One memory word is lcm(Rows, Cols) elements of a vector: Sub waves, or
+//           Groups tiles. A row holds Sub elements of it, element s*Rows + Row in a memory of its
+//           own, written by the tile `group` in which it falls.
+// Params    Rows, Cols: array shape. Row: this bank's row. Sub: lcm(Rows, Cols) / Rows.
 //           ZeroFill: a write of group 0 clears the other groups of its word (vectors that grow).
 //           W: bits per element. Words: depth. WordW, SubW, GroupW: address widths (>= 1).
-//           Sub: follows from the shape, leave it.
 // Latency   raddr_word_i, raddr_sub_i -> rdata_o: 2 cycles. Write to read: the next cycle.
 // It does not know which vectors lie where, and does not detect hazards (see scoreboard).
 `default_nettype none
@@ -21,11 +20,11 @@ module operand_bank #(
     parameter integer Words    = 64,
     parameter integer WordW    = 6,
     parameter integer SubW     = 1,
-    parameter integer GroupW   = 1,
-    parameter integer Sub      = (Cols >= Rows) ? Cols / Rows : 1
+    parameter integer Sub      = 2,
+    parameter integer GroupW   = 1
 ) (
     input  wire              clk_i,
-    // write port: this row's Sub elements of a tile, lanes s*Rows + Row mod Cols for s = 0, 1, ..
+    // write port: lanes (s*Rows + Row) mod Cols of a tile, for s = 0, 1, .. Sub-1
     input  wire              we_i,
     input  wire [ WordW-1:0] waddr_word_i,
     input  wire [GroupW-1:0] waddr_group_i,
@@ -36,16 +35,15 @@ module operand_bank #(
     input  wire [  SubW-1:0] raddr_sub_i,
     output wire [     W-1:0] rdata_o
 );
-  localparam integer GROUP_INT = Row / Cols;
-  localparam logic [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
-
-  wire               group_hit = waddr_group_i == GROUP;
   wire               clear = ZeroFill != 0 && waddr_group_i == {GroupW{1'b0}};
   wire [  Sub*W-1:0] word;
   reg  [  SubW-1:0]  sub_q;
   reg  [     W-1:0]  rdata_q;
 
   for (genvar s = 0; s < Sub; s = s + 1) begin : g_sub
+    localparam integer GROUP_INT = (s * Rows + Row) / Cols;
+    localparam logic [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
+    wire group_hit = waddr_group_i == GROUP;
     reg [W-1:0] mem[0:Words-1];
     reg [W-1:0] read_q;
 

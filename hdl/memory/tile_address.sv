@@ -1,7 +1,7 @@
 // Operand memory address of the tiles of one vector, written in order.
 //
-// Purpose   With Cols >= Rows every tile is a word (Groups 1); with Rows > Cols a word takes Groups
-//           tiles. The first tile names its place; each following one runs on from there.
+// Purpose   A word takes Groups tiles (see operand_bank). The first tile names its place; each
+//           following one runs on from there.
 // Params    WordW, GroupW: address widths. Groups: tiles per word.
 // Latency   word_o, group_o follow the inputs in the same cycle.
 // It does not check that tiles come in order.

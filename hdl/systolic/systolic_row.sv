@@ -27,10 +27,10 @@ module systolic_row #(
     parameter integer AddrW      = 10,
     parameter integer KvAddrW    = 8,
     parameter integer SubW       = 1,
+    parameter integer Sub        = 2,
     parameter integer GroupW     = 1,
     parameter integer RowW       = 3,
-    parameter integer ColW       = 4,
-    parameter integer Sub        = (Cols >= Rows) ? Cols / Rows : 1
+    parameter integer ColW       = 4
 ) (
     input  wire                    clk_i,
     // wave from above, and to the row below
@@ -110,6 +110,7 @@ module systolic_row #(
       .Words(OpWords),
       .WordW(OpAddrW),
       .SubW(SubW),
+      .Sub(Sub),
       .GroupW(GroupW)
   ) u_operand_bank (
       .clk_i(clk_i),
@@ -132,6 +133,7 @@ module systolic_row #(
       .Words(ProbWords),
       .WordW(ProbAddrW),
       .SubW(SubW),
+      .Sub(Sub),
       .GroupW(GroupW)
   ) u_prob_bank (
       .clk_i(clk_i),
@@ -153,6 +155,7 @@ module systolic_row #(
       .Depth(KvDepth),
       .AddrW(KvAddrW),
       .SubW(SubW),
+      .Sub(Sub),
       .GroupW(GroupW),
       .RowW(RowW),
       .ColW(ColW)

@@ -6,7 +6,7 @@
 //
 // C / Passes lanes (two multipliers each) work on a tile in Passes cycles.
 //
-// Parameters: C       lanes of a tile, even
+// Parameters: C       lanes of a tile; if odd, the last one has no partner and stays as it is if 0
 //             Passes  cycles per tile, a divisor of C
 //             W       width of a lane in bits, <= 16
 // Formats:    data two's complement, lane l at [l*W +: W]; cos, sin Q1.14, pair j at [j*16 +: 16];
@@ -43,9 +43,11 @@ module rope #(
   logic [C*W-1:0] partner;
   logic [C*16-1:0] cosine, sine;
   for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
-    assign partner[lane*W+:W]   = data_i[(lane^1)*W+:W];
-    assign cosine[lane*16+:16]  = bypass_i ? ONE : cos_i[(lane/2)*16+:16];
-    assign sine[lane*16+:16]    = sin_i[(lane/2)*16+:16] & {16{!bypass_i}};
+    localparam int PARTNER = ((lane ^ 1) < C) ? (lane ^ 1) : lane;
+    localparam int PAIR = (lane / 2 < C / 2) ? lane / 2 : lane / 2 - 1;
+    assign partner[lane*W+:W]   = data_i[PARTNER*W+:W];
+    assign cosine[lane*16+:16]  = bypass_i ? ONE : cos_i[PAIR*16+:16];
+    assign sine[lane*16+:16]    = sin_i[PAIR*16+:16] & {16{!bypass_i}};
   end
 
   // The lanes of this pass: the first from the ports, the others from a register that moves on.

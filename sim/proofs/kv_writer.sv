@@ -2,7 +2,9 @@
 // column of its channel and position, and nothing else is written there; done comes with the last.
 module prove_kv_writer #(
     parameter int Rows = 2,
-    parameter int Cols = 4
+    parameter int Cols = 4,
+    parameter int Sub = 2,  // waves of a word
+    parameter int Writes = 2  // of a tile, at most
 ) (
     input logic       clk_i,
     input logic       rst_i,
@@ -17,8 +19,8 @@ module prove_kv_writer #(
     input logic [1:0] pos_col_i,
     input logic [3:0] data_i
 );
-  localparam int W = 1, AddrW = 4, SubW = 1, GroupW = 1, RowW = 2, ColW = 2, CountW = 2, TileW = 2;
-  localparam int KStride = 2, VStride = 3, Sub = (Cols >= Rows) ? Cols / Rows : 1;
+  localparam int W = 1, AddrW = 4, SubW = 2, GroupW = 2, RowW = 2, ColW = 2, CountW = 2, TileW = 2;
+  localparam int KStride = 2, VStride = 3;
   localparam int TILES = 2, CHANNELS = TILES * Cols;
   logic ctx_i, ctx_o;
   logic we_o, wis_v_o, done_k_o, done_v_o;
@@ -29,10 +31,10 @@ module prove_kv_writer #(
   logic [ColW-1:0] wcol_o;
   logic [Cols*W-1:0] wdata_o;
   kv_writer #(
-      .Rows(Rows), .Cols(Cols), .W(W), .AddrW(AddrW), .SubW(SubW), .GroupW(GroupW), .RowW(RowW),
+      .Rows(Rows), .Cols(Cols), .W(W), .AddrW(AddrW), .Sub(Sub), .SubW(SubW), .GroupW(GroupW), .RowW(RowW),
       .ColW(ColW), .CountW(CountW), .TileW(TileW), .KStride(KStride), .VStride(VStride)
   ) u_dut (.*, .data_i(data_i[Cols*W-1:0]));
-  // one step of TILES tiles, of K or of V, Sub cycles apart at least; the position is constant
+  // one step of TILES tiles, of K or of V, Writes cycles apart at least; the position is constant
   (* anyconst *) logic step_is_v;
   (* anyconst *) logic [AddrW-1:0] step_base;
   (* anyconst *) logic [3:0] position;
@@ -62,10 +64,11 @@ module prove_kv_writer #(
   assign row = step_is_v ? position % Rows : channel % Rows;
   assign column = step_is_v ? channel % Cols : position % Cols;
 
-  // a write of K goes to the rows of its group, of lanes wsub * Rows + row mod Cols (see kv_bank)
+  // a write of K goes to the rows whose place in the word lies in the tile wgroup (see kv_bank)
+  wire [3:0] place = wsub_o * Rows + row;
   wire hit = we_o && waddr_o == word &&
-      (wis_v_o ? wrow_o == row : wgroup_o == row / Cols && wcol_o == column);
-  wire stored = wis_v_o ? wdata_o[column*W+:W] : wdata_o[(wsub_o*Rows+row%Cols)*W+:W];
+      (wis_v_o ? wrow_o == row : wgroup_o == place / Cols && wcol_o == column);
+  wire stored = wis_v_o ? wdata_o[column*W+:W] : wdata_o[(place%Cols)*W+:W];
 
   always_comb begin
     assume (channel < CHANNELS && position < KStride * Cols);
@@ -74,13 +77,13 @@ module prove_kv_writer #(
     assume (pos_tiles_i == position / Cols && pos_col_i == position % Cols);
     assume (is_v_i == step_is_v && base_i == step_base);
     assume (first_i == (tiles == 2'd0) && last_i == (tiles == TILES - 1));
-    if (valid_i) assume (settled && tiles < TILES && gap >= Sub);
+    if (valid_i) assume (settled && tiles < TILES && gap >= Writes);
     if (tiles == 2'd0) assume (!we_o);  // idle before the step
-    if (tiles != 2'd0 && tiles < TILES && gap > Sub) assume (valid_i);  // the pause is Sub or one more
+    if (tiles != 2'd0 && tiles < TILES && gap > Writes) assume (valid_i);  // the pause is that or one more
     if (hit) assert (stored == element && writes == 2'd0 && wis_v_o == step_is_v);
     if (done) assert (writes == 2'd1);
     if (done_now) assert (tiles == TILES && !done);
-    if (tiles == TILES && gap > Sub + 2) assert (done);
+    if (tiles == TILES && gap > Writes + 2) assert (done);
     cover (done && element != '0 && channel == CHANNELS - 1 && !step_is_v);
   end
 endmodule

@@ -55,6 +55,9 @@ CASES = {
         quant={"rsqrt_bits": 8, "recip_bits": 4, "bump_bits": 5},
     ),
     "rotary-2x16": case("2x16", "12 2 1 20 33", vocab=7, positions="rotary", tied_head=False),
+    "coprime-3x5": case("3x5", "16 2 2 22 12", vocab=23),
+    "rotary-odd-5x3": case("5x3", "24 3 1 20 9", vocab=31, positions="rotary", bias=True),
+    "thirds-8x6": case("8x6", "20 4 1 26 15", vocab=11, activation="gelu"),
     "odd-3x9": case("3x9", "14 2 2 10 7", vocab=130, positions="sinusoidal"),
     "tall-16x2": case("16x2", "18 3 1 22 5", vocab=19, bias=True),
     "bits-6x6": case(

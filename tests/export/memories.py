@@ -7,6 +7,7 @@ product needs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -56,6 +57,10 @@ class Program:
     def cols(self) -> int:
         return self.spec.params["Cols"]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows, self.cols
+
     def layer(self, number: int) -> Iterator[tuple[str, dict[str, int]]]:
         """Kind and fields of the steps of a layer."""
         for stage, step in zip(self.stages, self.steps, strict=True):
@@ -68,14 +73,14 @@ class Program:
 
     def operand_place(self, word: int, sub: int, row: int) -> Place:
         """What operand_bank of a row reads."""
-        return (word, row) if self.rows > self.cols else (word, sub * self.rows + row)
+        return word, sub * self.rows + row
 
 
 def write_tiles(
     program: Program, step: dict[str, int], labels: dict[int, tuple], into: dict
 ) -> None:
     """The tiles of a step, one after the other, into the operand memory; `labels`: by lane."""
-    groups = max(1, program.rows // program.cols)
+    groups = math.lcm(program.rows, program.cols) // program.cols
     word, group = step["dst_word"], step["dst_group"]
     for tile in range(step["outer"] + 1):
         for lane in range(program.cols):
@@ -96,8 +101,8 @@ def operands(program: Program, number: int) -> Operands:
     for kind, step in program.layer(number):
         if kind in parts:
             count = program.qm.config[sizes[kind]]
-            lanes = {lane_of(kind, i, program.qm, program.rows): i for i in range(count)}
-            labels = {lane: (parts[kind], i) for lane, i in lanes.items()}
+            places = [lane_of(kind, i, program.qm, *program.shape) for i in range(count)]
+            labels = {lane: (parts[kind], i) for i, lane in enumerate(places)}
             before = set(memory)
             fresh: Operands = {}
             write_tiles(program, step, labels, fresh)
@@ -134,20 +139,12 @@ def check_operands(program: Program, number: int) -> None:
 
 def write_keys(program: Program, step: dict[str, int], position: int, cache: dict) -> None:
     """What kv_writer.sv does with the tiles of a key step."""
-    groups, subs = max(1, program.rows // program.cols), max(1, program.cols // program.rows)
     d_model, params = program.qm.config["d_model"], program.spec.params
-    channels = {lane_of("k", i, program.qm, program.rows): i for i in range(d_model)}
-    addr, group = step["dst_kv"] + position // program.cols, 0
-    for tile in range(step["outer"] + 1):
-        for sub in range(subs):
-            for row in range(program.rows):
-                if row // program.cols == group:
-                    lane = tile * program.cols + sub * program.rows + row % program.cols
-                    place = addr, row, position % program.cols
-                    cache[place] = ("k", channels.get(lane, -1), position)
-            group += 1
-            if group == groups:
-                addr, group = addr + params["KStride"], 0
+    channels = {lane_of("k", i, program.qm, *program.shape): i for i in range(d_model)}
+    for lane in range((step["outer"] + 1) * program.cols):
+        wave, row = divmod(lane, program.rows)
+        addr = step["dst_kv"] + wave * params["KStride"] + position // program.cols
+        cache[addr, row, position % program.cols] = ("k", channels.get(lane, -1), position)
 
 
 def write_values(program: Program, step: dict[str, int], position: int, cache: dict) -> None:
@@ -208,7 +205,7 @@ def check_attention(program: Program, number: int, position: int, cache: dict) -
                 assert word < program.spec.params["ProbWords"]
                 for row in range(rows):
                     place = program.operand_place(word, sub, row)
-                    t = (place[0] - base) * max(rows, cols) + place[1]
+                    t = (place[0] - base) * math.lcm(rows, cols) + place[1]
                     assert t == wave * rows + row, "probability of another position"
                     if t <= position:
                         got = [cache[addr, row, lane] for lane in wanted]

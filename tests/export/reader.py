@@ -7,6 +7,7 @@ is packed at one place and wired to another is found.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -33,7 +34,7 @@ def cut(word: int, fields: dict[str, Field]) -> dict[str, int]:
 
 def sequence(step: dict[str, int], rows: int, cols: int, position: int) -> Iterator[Wave]:
     """The waves that sequencer.sv issues for a step of the token at `position`."""
-    sub_count = max(1, cols // rows)
+    sub_count = math.lcm(rows, cols) // rows
     inner = position // rows if step["inner_pos"] else step["inner"]
     outer = position // cols if step["outer_pos"] else step["outer"]
     tile_addr = step["addr"]

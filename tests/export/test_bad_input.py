@@ -20,9 +20,7 @@ from quant.random import random_model
 from tests.export.helpers import CASES, artefact, build, case, contents, rendered
 
 
-@pytest.mark.parametrize(
-    "array", ["3x4", "8x12", "12x8", "5x2", "7x64", "1x4", "4x1", "0x4", "65x65"]
-)
+@pytest.mark.parametrize("array", ["1x4", "4x1", "0x4", "2x257", "257x2"])
 def test_arrays_that_serve_no_model(array: str) -> None:
     what = case(array, "16 2 1 32 8")
     with pytest.raises(ConfigError) as error:
@@ -30,23 +28,14 @@ def test_arrays_that_serve_no_model(array: str) -> None:
     assert_one_line(str(error.value), "hardware")
 
 
-@pytest.mark.parametrize("array", ["3x4", "8x12", "1x4", "4x1"])
+@pytest.mark.parametrize("array", ["1x4", "4x1"])
 def test_the_exporter_refuses_them_too(array: str, tmp_path: Path) -> None:
     what, folder = case(array, "16 2 1 32 8"), tmp_path / "rtl"
     qm = artefact(case("4x4", "16 2 1 32 8"))
     with pytest.raises(UserError) as error:
         rendered(folder, what, qm)
-    assert_one_line(str(error.value), f"{what.rows} rows x {what.cols} cols", "multiple")
+    assert_one_line(str(error.value), f"{what.rows} rows x {what.cols} cols", "at least 2")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("array", ["3x3", "3x9", "3x6", "6x3", "9x9"])
-def test_rotation_needs_even_rows_and_cols(array: str) -> None:
-    what = case(array, "16 2 1 32 8", positions="rotary")
-    qm = artefact(case("4x4", "16 2 1 32 8", positions="rotary"))
-    with pytest.raises(UserError) as error:
-        build(what, qm)
-    assert_one_line(str(error.value), "rotary", "even")
 
 
 def with_vocabulary(size: int) -> qmodel.QuantModel:
@@ -180,7 +169,7 @@ def test_command_line(workshop: Workshop) -> None:
     assert manifest["source"] == files.sha256(*(workshop.quant / name for name in names))
     assert manifest["config"] == "made"
     # what was rendered before survives every refusal
-    workshop.refused("3 rows x 4 cols", rows=3, cols=4)
+    workshop.refused("hardware.rows", rows=1, cols=4)
     tensors = workshop.quant / "qmodel.safetensors"
     whole = tensors.read_bytes()
     tensors.write_bytes(whole[:-7])

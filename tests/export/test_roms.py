@@ -6,6 +6,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +34,32 @@ def linears(qm: QuantModel) -> dict[str, Linear]:
     return result | {"logits": qm.head}
 
 
-def lane_of(stage: str, channel: int, qm: QuantModel, rows: int) -> int:
-    """Output lane of a channel: heads of queries and keys begin at whole waves."""
+def lane_of(stage: str, channel: int, qm: QuantModel, rows: int, cols: int) -> int:
+    """Output lane of a channel: heads of queries and keys begin at whole waves, and rotary pairs at
+    even lanes of a tile, never in the last one of an odd tile."""
     if stage.rpartition(".")[2] not in ("q", "k"):
         return channel
-    head, inside = divmod(channel, qm.d_head)
-    return head * (-(-qm.d_head // rows) * rows) + inside
+    rotary = qm.config["positions"] == "rotary"
+    for waves in count(-(-qm.d_head // rows)):
+        if lanes := head_lanes(qm.config["n_heads"], qm.d_head, waves * rows, cols * rotary):
+            return lanes[channel]
+    raise AssertionError
+
+
+@cache
+def head_lanes(heads: int, d_head: int, stride: int, cols: int) -> list[int]:
+    """Lanes of all channels, or none if a head is too wide; `cols`: 0 without rotation."""
+    lanes: list[int] = []
+    for head in range(heads):
+        lane = head * stride
+        for _ in range(0, d_head, 2 if cols else 1):
+            while cols and (lane % cols % 2 or lane % cols == cols - 1):
+                lane += 1
+            lanes += range(lane, lane + (2 if cols else 1))
+            lane = lanes[-1] + 1
+        if lane > (head + 1) * stride:
+            return []
+    return lanes
 
 
 def first(name: str, want: list, got: list) -> Iterator[str]:
@@ -67,7 +89,7 @@ def linear_differences(machine: Machine, qm: QuantModel) -> Iterator[str]:
         want = np.zeros((len(matrix), len(matrix[0])), np.int64)
         want_shift, want_bias = [0] * len(matrix), [8] * len(matrix)
         for channel in range(n_out):
-            lane = lane_of(stage, channel, qm, machine.rows)
+            lane = lane_of(stage, channel, qm, machine.rows, machine.cols)
             want[lane, :n_in] = linear.weight[channel]
             want_shift[lane] = int(linear.shift[channel])
             want_bias[lane] = int(linear.bias[channel])
@@ -157,7 +179,7 @@ def rotary_differences(machine: Machine, qm: QuantModel, name: str) -> Iterator[
     yield from first(f"rom_{name}.depth", [qm.config["context"] * period], [len(words)])
     for position in range(qm.config["context"]):
         for channel in range(0, qm.config["d_model"], 2):
-            lane = lane_of("q", channel, qm, machine.rows)
+            lane = lane_of("q", channel, qm, machine.rows, machine.cols)
             tile, place = divmod(lane, machine.cols)
             got = words[position * period + tile % period][place // 2]
             want = int(table[position, channel % qm.d_head // 2])

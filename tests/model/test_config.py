@@ -28,7 +28,7 @@ def test_every_config_loads(name: str) -> None:
         ("train", {"seq_len": 1000}, "longer than model.context"),
         ("train", {"learning_rate": -1.0}, "train.learning_rate"),
         ("quant", {"weight_bits": 9}, "quant.weight_bits"),
-        ("hardware", {"rows": 3, "cols": 4}, "multiple"),
+        ("hardware", {"rows": 1, "cols": 4}, "hardware.rows"),
         ("other", {}, "other: unknown key"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sim import env, runner
+from sim.stimuli import tiles_of_word, waves_of_word
 
 HDL = Path(__file__).resolve().parents[2] / "hdl"
 
@@ -85,6 +86,21 @@ def cases(*sets: dict[str, int], verilator: int = 1, slow: bool = False) -> list
         for simulator in env.SIMULATORS
         for values in (sets if simulator == "icarus" else sets[:verilator])
     ]
+
+
+def layouts(names: str, *lines: str) -> tuple[dict[str, int], ...]:
+    """Parameter sets: their names, and the numbers of each; those of an operand word follow."""
+    sets = []
+    for line in lines:
+        values = dict(zip(names.split(), map(int, line.split()), strict=True))
+        rows, cols = values["Rows"], values["Cols"]
+        sub, groups = waves_of_word(rows, cols), tiles_of_word(rows, cols)
+        widths = {
+            "SubW": max(1, (sub - 1).bit_length()),
+            "GroupW": max(1, (groups - 1).bit_length()),
+        }
+        sets.append(values | {"Sub": sub} | widths)
+    return tuple(sets)
 
 
 def check_fails(module: str, build: Path, parameters: dict[str, int]) -> None:

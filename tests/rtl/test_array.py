@@ -17,7 +17,7 @@ from tests.rtl.modules import CORRUPTED
 
 pytestmark = pytest.mark.rtl
 
-SHAPES = ((4, 8), (4, 4), (8, 4), (2, 6), (6, 2), (8, 2), (2, 8))  # rows, cols
+SHAPES = ((4, 8), (4, 4), (8, 4), (2, 6), (6, 2), (8, 2), (2, 8), (3, 5))  # rows, cols
 VOCAB = 13
 LAYER = {"q": "q", "k": "k", "v": "v", "attn_residual": "o", "ffn_hidden": "up"}
 LAYER |= {"ffn_residual": "down"}

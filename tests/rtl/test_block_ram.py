@@ -24,7 +24,7 @@ pytestmark = pytest.mark.rtl
 ROOT = Path(__file__).resolve().parents[2]
 SETS = (
     {"Rows": 8, "Cols": 16, "W": 10, "Depth": 256, "AddrW": 8},
-    {"Rows": 4, "Cols": 4, "W": 9, "Depth": 600, "AddrW": 10, "RowW": 2, "ColW": 2},
+    {"Rows": 4, "Cols": 4, "Sub": 1, "W": 9, "Depth": 600, "AddrW": 10, "RowW": 2, "ColW": 2},
 )
 
 

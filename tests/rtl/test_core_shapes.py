@@ -49,6 +49,14 @@ QUICK = [
         61,
         LAYERNORM | SINUS | RELU | {"d_model": 20, "n_heads": 1, "n_layers": 3, "d_ff": 28},
     ),
+    Case("coprime", 3, 5, 13, LAYERNORM | LEARNED | GELU | {"d_model": 14, "context": 7}),
+    Case(
+        "odd_rotary",
+        5,
+        3,
+        11,
+        RMS | ROTARY | RELU | {"d_model": 24, "n_heads": 3, "context": 6, "tied_head": False},
+    ),
     Case("thirds", 4, 12, 13, RMS | LEARNED | RELU | {"d_model": 36, "n_heads": 3, "context": 7}),
     Case("odd_heads", 2, 2, 5, RMS | LEARNED | SILU | {"d_model": 15, "n_heads": 3, "context": 6}),
     Case(
@@ -104,6 +112,22 @@ SLOW = [
         13,
         RMS | SINUS | GELU | {"d_model": 12, "n_heads": 4, "d_ff": 10, "context": 18},
     ),
+    Case(
+        "two_thirds",
+        6,
+        4,
+        27,
+        RMS | LEARNED | GELU | {"d_model": 20, "n_heads": 4, "n_layers": 2, "context": 19},
+    ),
+    Case(
+        "three_quarters",
+        6,
+        8,
+        61,
+        LAYERNORM | ROTARY | RELU | {"d_model": 24, "n_heads": 3, "n_layers": 2, "context": 21},
+    ),
+    Case("tall_and_odd", 5, 2, 13, RMS | ROTARY | SILU | {"d_model": 12, "context": 12}),
+    Case("beyond_64", 66, 4, 13, RMS | LEARNED | RELU | {"context": 6}),
     Case("minimal", 2, 2, 2, RMS | SINUS | RELU | {"d_model": 4, "n_heads": 4, "d_ff": 4}),
 ]
 

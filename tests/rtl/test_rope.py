@@ -17,6 +17,8 @@ SETS = (
     {"C": 4, "Passes": 4},
     {"C": 6, "Passes": 2},
     {"C": 16, "Passes": 8, "W": 12},
+    {"C": 3, "Passes": 1},
+    {"C": 9, "Passes": 3},
 )
 
 

@@ -10,7 +10,7 @@ from configs.cli import UserError
 from sim import gantt, timeline
 
 MANIFEST = {
-    "parameters": {"Bump": 0, "RopeLatency": 0, "Sub": 2, "Vocab": 3},
+    "parameters": {"Bump": 0, "RopeLatency": 0, "Rows": 2, "Cols": 4, "Vocab": 3},
     "counters": {"names": "cycles issued operand gate noise fetch host idle".split()},
     "trace": {
         "steps": [
