@@ -13,14 +13,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from configs import cli
 from configs.cli import UserError
-from configs.schema import Config, TrainConfig
+from configs.schema import Config, ModelConfig, TrainConfig
 from model import memory, runs, tasks, transformer
 from model.checkpoint import Checkpoint
 from model.generate import at_least
@@ -41,6 +41,7 @@ MOMENTUM = 0.5  # beta1 of Adam: with more, weights overshoot and cross back
 BETA2 = 0.999  # a slower one lets less cross at the end
 WARMUP = 20
 PACE_BATCHES = 8
+DRAWS, TIMES = 16, 4  # so many batches in turn, so many times: the float model reads each once
 RUNAWAY = 1e4  # of parameters in those units
 SAVE_EVERY = 250  # steps
 SETTLE = 1.0  # at the end, per learning rate, the part by which weights move to their codes
@@ -72,15 +73,19 @@ def train(
 ) -> Iterator[tuple[float, QuantModel]]:
     """After each step: the KL divergence, and the integers that it was measured with."""
     latent, params, grads = run.latent, run.latent.params, run.latent.params.like()
+    lessons: dict[int, Lesson] = {}
     begun = progress(settings, run)
     with tqdm(total=1.0, initial=begun, desc="qat", disable=quiet or None, bar_format=BAR) as bar:
         while (part := progress(settings, run)) < 1:
             clock, cpu = time.perf_counter(), time.process_time()
-            batch = task.train_batch(runs.generator(seed, runs.QAT, run.step))
+            number = draw(run.step)
+            if number not in lessons:
+                lessons = {n: old for n, old in lessons.items() if n > number - DRAWS}
+                lessons[number] = teach(trained, task, seed, number)
             if not np.abs(params.flat).max() < RUNAWAY:
                 raise UserError(f"the training ran away at step {run.step}: lower --learning-rate")
             qm = latent.artefact()
-            kl, found = gradients(trained, qm, batch)
+            kl, found = gradients(trained.config, qm, lessons[number])
             latent.gradients(found, qm, grads)
             clip(grads.flat, 1.0)
             rate = settings.learning_rate * 0.5 * (1 + math.cos(math.pi * part))
@@ -109,28 +114,49 @@ def _constant(rate: float) -> TrainConfig:
     )
 
 
+class Lesson(NamedTuple):
+    """A training batch, and the float model's logits [B, T, V] of it."""
+
+    batch: Batch
+    wanted: Array
+
+
+def draw(step: int) -> int:
+    """The number of the batch that a step learns from."""
+    return step // (DRAWS * TIMES) * DRAWS + step % DRAWS
+
+
+def teach(trained: Checkpoint, task: tasks.Task, seed: int, number: int) -> Lesson:
+    """The batch with this number."""
+    batch = task.train_batch(runs.generator(seed, runs.QAT, number))
+    logits = transformer.forward(trained.params, batch.tokens, trained.config, **batch.inputs)
+    return Lesson(batch, logits)
+
+
 def squares(trained: Checkpoint, task: tasks.Task, latent: Latent, seed: int) -> dict[str, float]:
     """Mean square gradients of the parameters, before the first step, over a few batches."""
     qm, grads = latent.artefact(), latent.params.like()
     total = dict.fromkeys(grads, 0.0)
-    for step in range(PACE_BATCHES):
-        batch = task.train_batch(runs.generator(seed, runs.QAT, step))
-        latent.gradients(gradients(trained, qm, batch)[1], qm, grads)
+    for number in range(PACE_BATCHES):
+        lesson = teach(trained, task, seed, number)
+        latent.gradients(gradients(trained.config, qm, lesson)[1], qm, grads)
         for name, gradient in grads.items():
             total[name] += float(np.mean(gradient**2))
     return total
 
 
-def gradients(trained: Checkpoint, qm: QuantModel, batch: Batch) -> tuple[float, dict[str, Array]]:
+def gradients(
+    config: ModelConfig, qm: QuantModel, lesson: Lesson
+) -> tuple[float, dict[str, Array]]:
     """KL(float model, integer model) per position that is asked for, and its gradients by name."""
+    batch = lesson.batch
     trace: dict[str, Array] = {}
     codes = GoldenModel(qm).forward(batch.tokens, trace, **batch.inputs, kind=np.float32)
     logits = codes.astype(np.float32) * np.float32(2.0**-qm.logit_frac)
-    wanted = transformer.forward(trained.params, batch.tokens, trained.config, **batch.inputs)
-    kl, dlogits = divergence(wanted, logits, batch.targets >= 0)
+    kl, dlogits = divergence(lesson.wanted, logits, batch.targets >= 0)
     values = straight_through.decode(qm, trace, weights(qm))
     found = straight_through.backward(
-        values, batch.tokens, dlogits, trained.config, qm.vocab_size, batch.source
+        values, batch.tokens, dlogits, config, qm.vocab_size, batch.source
     )
     return kl, found
 

@@ -15,10 +15,9 @@ import pytest
 from configs import schema
 from configs.cli import UserError
 from configs.schema import Config
-from model import checkpoint, transformer
+from model import transformer
 from model.interrupt import Interrupted
 from model.tasks import Batch
-from model.tokenizer import Tokenizer
 from quant import latent, qat, qmodel, unfinished
 from quant.golden import GoldenModel
 from quant.latent import Latent
@@ -104,6 +103,29 @@ def test_weights_settle_at_their_codes() -> None:
     assert same(behind.artefact(), qm)
 
 
+def test_what_changes_nothing_has_no_gradient() -> None:
+    """A constant added to all keys shifts all scores of a query alike: rounding must not leave a
+    gradient there, which nothing would ever bring back."""
+    now = begun(4)[1].artefact()
+    trace: dict[str, np.ndarray] = {}
+    GoldenModel(now).forward(TOKENS, trace)
+    logits = np.random.default_rng(1).normal(size=(*TOKENS.shape, VOCAB)).astype(np.float32)
+    lesson = qat.Lesson(Batch(TOKENS, TOKENS), logits)
+    _, found = qat.gradients(small({}).model, now, lesson)
+    for name in ("layers.0.k", "layers.1.k"):
+        free = (np.abs(trace[name]) < now.formats[name].max_int).all(axis=(0, 1))
+        assert free.any()
+        size = np.abs(found[name + ".weight"]).max()
+        assert np.abs(found[name + ".bias"][free]).max() < 1e-6 * size
+
+
+def test_batches_come_back_in_turn() -> None:
+    numbers = [qat.draw(step) for step in range(3 * qat.DRAWS * qat.TIMES)]
+    assert numbers[: 2 * qat.DRAWS] == 2 * list(range(qat.DRAWS))
+    assert {numbers.count(number) for number in numbers} == {qat.TIMES}
+    assert max(numbers) == 3 * qat.DRAWS - 1
+
+
 def test_divergence_of_known_distributions() -> None:
     wanted = np.log(np.array([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]))
     logits = np.log(np.array([[[0.25, 0.5, 0.25], [0.7, 0.2, 0.1]]]))
@@ -130,8 +152,6 @@ def test_nothing_depends_on_what_stands_at_padding(kind: str) -> None:
     behind = Latent(folded, stats, quantize(folded, stats, config.quant, TOKENIZER))
     params = transformer.empty(config.model, VOCAB)
     params.flat[...] = random_params(config, 3, VOCAB).flat
-    words = Tokenizer("word", TOKENIZER["vocab"])
-    real = checkpoint.Checkpoint(config.model, VOCAB, params, words, None, "t1", 1, 1.0)
     mask = np.arange(9) < np.array([[9], [5], [2]])
     targets = np.where(np.arange(9) == np.array([[8], [4], [1]]), 3, -1)
     results = []
@@ -140,7 +160,9 @@ def test_nothing_depends_on_what_stands_at_padding(kind: str) -> None:
         batch = Batch(rows, targets, mask)
         if kind == "encoder-decoder":
             batch = Batch(TOKENS, targets, None, rows, mask)
-        results.append(qat.gradients(real, behind.artefact(), batch))
+        wanted = transformer.forward(params, batch.tokens, config.model, **batch.inputs)
+        lesson = qat.Lesson(batch, wanted)
+        results.append(qat.gradients(config.model, behind.artefact(), lesson))
     assert results[0][0] == results[1][0] > 0
     assert set(results[0][1]) == {n for n in behind.params if not n.endswith(".step")}
     for name, gradient in results[0][1].items():
