@@ -35,6 +35,7 @@ class Board(Section):
     clock_hz: int = Field(gt=0, description="oscillator")
     core_hz: int = Field(0, ge=0, description="clock of the machine; 0: the oscillator's")
     baud: int = Field(115200, gt=0)
+    leds_low: bool = Field(False, description="a light is on while its pin is low")
     pins: Pins
 
     @model_validator(mode="before")

@@ -106,17 +106,22 @@ def _clock(board: Board, clock: pll.Clock, shared: dict[str, Any]) -> str:
     )
 
 
+def fpga_top(board: Board, shared: dict[str, Any]) -> str:
+    """The module with the board's own ports."""
+    return around.template(f"{BOARD_TOP}.sv.j2").render(
+        board=board.name,
+        leds=len(board.pins.leds),
+        leds_low=board.leds_low,
+        reset=board.pins.rst_n is not None,
+        **shared,
+    )
+
+
 def _board_top(stage: Path, board: Board, clock: pll.Clock, shared: dict[str, Any]) -> list[str]:
     """The board's top and its modules beside the core; names of all Verilog."""
     hz = round(clock.hz)
     names = board_module.render(stage, stage, hz, board.baud, board.clock_module)
-    text = around.template(f"{BOARD_TOP}.sv.j2").render(
-        board=board.name,
-        leds=len(board.pins.leds),
-        reset=board.pins.rst_n is not None,
-        **shared,
-    )
-    (stage / f"{BOARD_TOP}.sv").write_text(text, encoding="utf-8")
+    (stage / f"{BOARD_TOP}.sv").write_text(fpga_top(board, shared), encoding="utf-8")
     return [*names, f"{BOARD_TOP}.sv"]
 
 

@@ -195,6 +195,16 @@ def test_pins_of_each_tool() -> None:
     assert source.constraints(boards.load("arty-a7-100t")) is None
 
 
+def test_lights_and_reset_are_those_of_the_board() -> None:
+    shared = {"config": "c", "source": "s"}
+    low = source.fpga_top(boards.load("icebreaker"), shared)
+    high = source.fpga_top(boards.load("ulx3s-85f"), shared)
+    assert "assign leds = ~all_leds[1:0];" in low
+    assert ".rst_n(rst_n)" in low
+    assert "assign leds = all_leds[7:0];" in high
+    assert ".rst_n(1'b1)" in high
+
+
 # -- registers of block RAM
 
 
