@@ -142,7 +142,7 @@ module deframer #(
         end
         default: state_d = HUNT;
       endcase
-    end else if (silent_q == TIMEOUT) begin
+    end else if (inside_frame && silent_q == TIMEOUT) begin
       bad_d    = 1'b1;
       code_d   = STOPPED;
       escape_d = 1'b0;
