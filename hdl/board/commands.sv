@@ -120,10 +120,12 @@ module commands #(
 
   reg start_q, reply_q, problem_q, line_q;
   reg [3:0] code_q;
+  reg [LogPrompt:0] count_q;  // the length of the next frame may come in the cycle of start_o
 
   always_ff @(posedge clk_i) begin
-    line_q <= bad_i;
-    code_q <= bad_i ? code_i : verdict;
+    line_q  <= bad_i;
+    code_q  <= bad_i ? code_i : verdict;
+    count_q <= tokens_size[LogPrompt+1:1];
     if (rst_i) begin
       start_q   <= 1'b0;
       reply_q   <= 1'b0;
@@ -139,7 +141,7 @@ module commands #(
   assign prompt_addr_o = token_index[LogPrompt:1];
   assign prompt_data_o = {byte_i, low_q};
   assign start_o = start_q ? chosen : '0;
-  assign count_o = tokens_size[LogPrompt+1:1];
+  assign count_o = count_q;
   assign tag_o = tag_q;
   assign stream_o = stream_q;
   assign settings_o = settings_q;
