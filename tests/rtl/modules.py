@@ -45,6 +45,8 @@ NEEDS = {
     "deframer": "crc32",
     "framer": "crc32",
     "axis_mux": "round_robin resize",
+    "stream_port": "prompt_buffer fifo",
+    "reporter": "fifo round_robin resize",
     "link": (
         "crc32 fifo round_robin resize deframer framer commands prompt_buffer stream_port reporter"
     ),
