@@ -156,6 +156,7 @@ prove: $(READY)
 	$(PY) -m sim.prove
 
 gates: $(READY)
+	@$(PY) -m tests.rtl.gate_table
 	$(PY) -m pytest -m '' tests/rtl/test_gates.py $(ARGS)
 
 bench: $(RENDERED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -11,35 +10,32 @@ import pytest
 
 from sim import core, gates, runner
 from sim.requests import Request
-from tests.rtl import machines
+from tests.rtl import gate_table, machines
 
 pytestmark = pytest.mark.rtl
 
-TESTS = Path(__file__).parent
-# Without state: nothing that a netlist could lose over time; the others with a file test_<module>.
-STATELESS = (
-    "lowest_set next_in_turn resize saturate saturating_add scale_index select_word sign_extend"
-).split()
-QUICK = ("controller", "kv_writer", "scoreboard")
+SETS = gate_table.benches()
 
 
-def sets() -> dict[str, dict[str, int]]:
-    """Every module with a test file of its own, and the first parameters of that."""
-    found: dict[str, dict[str, int]] = {}
-    for path in sorted(TESTS.glob("test_*.py")):
-        module = path.stem.removeprefix("test_")
-        if module in STATELESS or not list(gates.HDL.glob(f"*/{module}.sv")):
-            continue
-        found[module] = importlib.import_module(f"tests.rtl.test_{module}").SETS[0]
-    return found
+def test_every_module_with_state_has_a_netlist_that_is_run() -> None:
+    assert gate_table.with_state() == list(SETS)
+    assert {"deframer", "scheduler", "axil_slave"} <= set(SETS)
+    assert not {"crc32", "resize", "axis_demux"} & set(SETS)
 
 
-SETS = sets()
+def test_a_new_module_with_state_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wires.sv").write_text("module wires (input wire a_i);\nendmodule\n")
+    (tmp_path / "around.sv").write_text("module around;\n  inner #(\n  ) u_inner ();\nendmodule\n")
+    (tmp_path / "inner.sv").write_text("module inner;\n  always_ff @(posedge clk_i) q <= d;\n")
+    monkeypatch.setattr(gates, "HDL", tmp_path)
+    assert gate_table.with_state() == ["around", "inner"]
+    assert gate_table.benches() == {}
+    assert all("nowhere" in line for line in gate_table.table())
 
 
 @pytest.mark.parametrize(
     "module",
-    [pytest.param(m, marks=[] if m in QUICK else [pytest.mark.slow]) for m in SETS],
+    [pytest.param(m, marks=[] if m in gate_table.QUICK else [pytest.mark.slow]) for m in SETS],
 )
 def test_netlist_of_a_module_does_what_the_module_does(module: str, sim_build: Path) -> None:
     folder = sim_build / "gates" / module
@@ -60,11 +56,11 @@ def test_a_flipped_lut_is_seen(sim_build: Path) -> None:
         gates.simulate("scoreboard", "icarus", folder, SETS["scoreboard"], files)
 
 
-def netlist_machine(sim_build: Path) -> core.Machine:
+def netlist_machine(sim_build: Path, streams: int) -> core.Machine:
     """A small decoder whose core is a netlist."""
     small = {"d_model": 8, "n_heads": 2, "d_ff": 8, "context": 4, "norm": "rmsnorm"}
-    settings = machines.config("gates", small, 2, 2)
-    machine = machines.machine(settings, 5, sim_build / "gates" / "core")
+    settings = machines.config("gates", small, 2, 2, streams=streams)
+    machine = machines.machine(settings, 5, sim_build / "gates" / f"core{streams}")
     names = (machine.rtl / "files.f").read_text().split()
     sources = [machine.rtl / name for name in names if name != "mul.sv"]
     files = gates.netlist("core", [*sources, gates.MULTIPLIER], machine.rtl)
@@ -72,13 +68,22 @@ def netlist_machine(sim_build: Path) -> core.Machine:
     return machine
 
 
-def test_netlist_of_a_whole_machine_writes_what_the_golden_model_writes(sim_build: Path) -> None:
-    machine = netlist_machine(sim_build)
+@pytest.mark.parametrize("streams", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_netlist_of_a_whole_machine_writes_what_the_golden_model_writes(
+    streams: int, sim_build: Path
+) -> None:
+    machine = netlist_machine(sim_build, streams)
     kinds = json.loads((machine.rtl / "netlist.json").read_text())["modules"]["core"]["cells"]
     assert {"MULT18X18D", "DP16KD", "TRELLIS_FF"} <= {cell["type"] for cell in kinds.values()}
+    warm = machine.qm.temperature_register(0.9)
     requests = [
-        Request((1, 2), max_tokens=1),
-        Request((3,), temperature=machine.qm.temperature_register(0.9), seed=5, max_tokens=2),
+        request
+        for stream in range(streams)
+        for request in (
+            Request((1, 2), max_tokens=1, stream=stream),
+            Request((3,), temperature=warm, seed=5 + stream, max_tokens=2, stream=stream),
+        )
     ]
-    outcome = core.simulate(machine, requests, simulator="icarus", out=sim_build / "gates" / "run")
+    where = sim_build / "gates" / f"run{streams}"
+    outcome = core.simulate(machine, requests, simulator="icarus", out=where)
     assert outcome.passed, outcome.problem or outcome.mismatches
