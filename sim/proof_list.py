@@ -29,6 +29,7 @@ class Proof:
     parameters: tuple[dict[str, int], ...] = ()  # each is proved; () is the module's default
     stand_ins: tuple[str, ...] = ()  # files of sim/proofs/ in place of a module: mul_any for mul
     covered: bool = True  # the file has cover statements
+    slow: bool = False  # its twins take long: in the slow tier of the tests
 
     def sets(self) -> tuple[dict[str, int], ...]:
         return self.parameters or ({},)
@@ -185,13 +186,14 @@ PROOFS = (
     ),
     Proof(
         "sequencer_idle",
-        depth=34,
-        induction=0,
+        depth=6,
+        induction=2,
         twins=(
             Edit(
                 "sequencer", "if (leaving && stop) running_q <= 1'b0", "if (stop) running_q <= 1'b1"
             ),
             Edit("sequencer", "fetched_q <= !load", "fetched_q <= load"),
+            Edit("step_waves", "tile_q      <= tile_q + 1'b1", "tile_q      <= tile_q"),
         ),
     ),
     Proof(
@@ -216,7 +218,7 @@ PROOFS = (
     Proof(
         "fifo",
         depth=12,
-        induction=0,
+        parameters=({"LogDepth": 2}, {"LogDepth": 1}, {"LogDepth": 3}),
         twins=(
             Edit("fifo", "wire put = valid_i && !full", "wire put = valid_i"),
             Edit("fifo", "words_q[read_q[LogDepth-1:0]]", "words_q[write_q[LogDepth-1:0]]"),
@@ -248,6 +250,129 @@ PROOFS = (
             Edit("completion", "op_done_i && op_ctx_i == CTX", "op_done_i"),
             Edit("completion", "complete_q[s] <= 1'b1", "complete_q[s] <= !complete_q[s]"),
             Edit("completion", "clear_ctx_i == CTX && ", ""),
+        ),
+    ),
+    Proof(
+        "crc32",
+        depth=1,
+        twins=(Edit("crc32", "32'hEDB88320", "32'hEDB88321"),),
+    ),
+    Proof(
+        "uart_tx",
+        depth=34,
+        parameters=({"Step": 6000000}, {"Step": 4194304}),
+        twins=(
+            Edit("uart_tx", "count_q <= 4'd9", "count_q <= 4'd8"),
+            Edit("uart_tx", "phase_q <= sum[23:0]", "phase_q <= tick ? 24'd0 : sum[23:0]"),
+            Edit("uart_tx", "bits_q  <= {1'b1, data_i}", "bits_q  <= {data_i, 1'b1}"),
+        ),
+    ),
+    Proof(
+        "framer",
+        depth=26,
+        twins=(
+            Edit("framer", "plain_q == FLAG || plain_q == ESCAPE", "plain_q == FLAG"),
+            Edit("framer", "count_d == length_i", "count_q == length_i"),
+            Edit("framer", "if (valid_o && ready_i) escaped_d", "if (valid_o) escaped_d"),
+            Edit("framer", "crc_d = rest_of_crc", "crc_d = crc_q"),
+            Edit("framer", "wait_q == GAP", "wait_q == 32'd1"),
+        ),
+    ),
+    Proof(
+        "deframer",
+        depth=14,
+        twins=(
+            Edit("deframer", "inside_frame && silent_q == TIMEOUT", "silent_q == TIMEOUT"),
+            Edit("deframer", "state_q == CLOSE && !escape_q", "state_q == CLOSE"),
+            Edit("deframer", "bad_d    = inside_frame;", "bad_d    = 1'b0;"),
+            Edit("deframer", "index_d == length_q", "index_q == length_q"),
+            Edit("deframer", "whole_length > MAX_LENGTH)", "whole_length >= MAX_LENGTH)"),
+            Edit("deframer", "byte_index_q <= index_q", "byte_index_q <= index_d"),
+        ),
+    ),
+    Proof(
+        "prompt_buffer",
+        depth=10,
+        twins=(
+            Edit("prompt_buffer", "start_i || (take && !last)", "start_i || take"),
+            Edit("prompt_buffer", "else if (take) valid_q", "else if (valid_q) valid_q"),
+            Edit("prompt_buffer", "else if (take) addr_q", "else if (valid_q) addr_q"),
+        ),
+    ),
+    Proof(
+        "axis_demux",
+        depth=1,
+        parameters=({"Streams": 3}, {"Streams": 1}, {"Streams": 8}),
+        twins=(
+            Edit("axis_demux", "chosen == '0 || (chosen", "(chosen"),
+            Edit("axis_demux", "tdest == NUMBER", "tdest[1:0] == NUMBER[1:0]"),
+        ),
+    ),
+    Proof(
+        "axis_mux",
+        depth=6,
+        parameters=({"Streams": 3}, {"Streams": 1}, {"Streams": 8}),
+        twins=(
+            Edit("axis_mux", "any && (!valid_q || m_axis_tready)", "any"),
+            Edit("axis_mux", "else if (m_axis_tready) valid_q", "else valid_q"),
+            Edit("axis_mux", "closed_q <= s_axis_tready[s] &&", "closed_q <="),
+            Edit("axis_mux", "id_q   <= turn", "id_q   <= turn + 3'd1"),
+        ),
+    ),
+    Proof(
+        "axil_slave",
+        depth=6,
+        twins=(
+            Edit("axil_slave", "have_data_q && !bvalid_q", "have_data_q"),
+            Edit("axil_slave", "else if (s_axil_bready) bvalid_q", "else bvalid_q"),
+            Edit("axil_slave", "s_axil_arready = !have_read_q", "s_axil_arready = 1'b1"),
+            Edit("axil_slave", "if (read) begin", "if (have_read_q) begin"),
+        ),
+    ),
+    Proof(
+        "stream_port",
+        depth=10,
+        twins=(
+            Edit("stream_port", "tvalid_i && !s_axis_tuser_i", "tvalid_i"),
+            Edit("stream_port", "closed_q && !queue_valid", "closed_q"),
+            Edit("stream_port", "s_axis_tuser_i || queue_ready", "1'b1"),
+            Edit("stream_port", "index_q    <= 16'd0", "index_q    <= index_q"),
+        ),
+    ),
+    Proof(
+        "commands",
+        depth=20,
+        twins=(
+            Edit("commands", "&& free_q;", ";"),
+            Edit("commands", "&& is_prompt && free_q ? chosen", "&& is_prompt ? chosen"),
+            Edit("commands", "count_o = count_q", "count_o = tokens_size[LogPrompt+1:1]"),
+            Edit("commands", "{byte_i, settings_q[87:8]}", "{settings_q[79:0], byte_i}"),
+            Edit("commands", "!free_q && !repeated", "!free_q"),
+            Edit("commands", "tag_q    <= 8'd0;", ""),
+        ),
+    ),
+    Proof(
+        "reporter",
+        depth=12,
+        twins=(
+            Edit("reporter", "&& half_q && stream_q", "&& stream_q"),
+            Edit("reporter", "stream == NUMBER && fill == '0", "stream == NUMBER"),
+            Edit("reporter", "else if (load_reply) reply_q", "else if (load) reply_q"),
+            Edit("reporter", "any && !sending_q", "any"),
+            Edit("reporter", "problem_take = load_problem", "problem_take = load"),
+            Edit("reporter", "{7'd0, s_fill, 1'b0}", "16'd2"),
+        ),
+    ),
+    Proof(
+        "streams",
+        depth=10,
+        stand_ins=("controller_any",),
+        twins=(
+            Edit("streams", "token_stream == STREAM", "1'b1"),
+            Edit("streams", "~active_q", "active_q"),
+            Edit("streams", "active_q[pred] && pred_stream == stream", "active_q[pred]"),
+            Edit("streams", "else if (start) last_q <= stream", "else if (start) last_q <= last_q"),
+            Edit("streams", "if (grant[s]) latest_q", "if (start) latest_q"),
         ),
     ),
 )

