@@ -29,7 +29,6 @@ class Proof:
     parameters: tuple[dict[str, int], ...] = ()  # each is proved; () is the module's default
     stand_ins: tuple[str, ...] = ()  # files of sim/proofs/ in place of a module: mul_any for mul
     covered: bool = True  # the file has cover statements
-    slow: bool = False  # its twins take long: in the slow tier of the tests
 
     def sets(self) -> tuple[dict[str, int], ...]:
         return self.parameters or ({},)
@@ -373,6 +372,18 @@ PROOFS = (
             Edit("streams", "active_q[pred] && pred_stream == stream", "active_q[pred]"),
             Edit("streams", "else if (start) last_q <= stream", "else if (start) last_q <= last_q"),
             Edit("streams", "if (grant[s]) latest_q", "if (start) latest_q"),
+        ),
+    ),
+    Proof(
+        "scheduler",
+        depth=12,
+        twins=(
+            Edit("scheduler", "picked_q && fetched_q && leaving", "picked_q && fetched_q"),
+            Edit("scheduler", "running_q && !(picked_q && mine)", "running_q"),
+            Edit("scheduler", "in_order && complete", "complete"),
+            Edit("scheduler", "waiting && !ends &&", "waiting &&"),
+            Edit("scheduler", "pc_q          <= next_pc", "pc_q          <= pc_q"),
+            Edit("scheduler", "wave_ctx_q <= step_ctx_q", "wave_ctx_q <= ctx_q"),
         ),
     ),
 )

@@ -16,9 +16,7 @@ from sim.proof_list import PROOFS, Edit, Proof
 PROOF = {proof.name: proof for proof in PROOFS}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * p.slow) for n, p in PROOF.items()]
-)
+@pytest.mark.parametrize("name", PROOF)
 def test_proof_holds_and_its_twins_fail(name: str) -> None:
     outcomes = [prove.attempt(PROOF[name], values, 400) for values in PROOF[name].sets()]
     assert prove.all_good(outcomes), [line for o in outcomes for line in prove.explain(o)]
