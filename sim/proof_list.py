@@ -163,7 +163,7 @@ PROOFS = (
     Proof(
         "controller",
         depth=12,
-        induction=0,
+        parameters=({"Overlap": 0}, {"Overlap": 1}),
         twins=(
             Edit("controller", "out_valid_q && !m_axis_tready_i", "1'b0"),
             Edit("controller", "have_token && out_free", "have_token"),
@@ -175,7 +175,6 @@ PROOFS = (
     Proof(
         "sequencer",
         depth=10,
-        induction=0,
         twins=(
             Edit("step_waves", "issue && tile_end", "issue && step_end"),
             Edit("step_waves", "need_q + ROWS", "need_q"),

@@ -3,7 +3,8 @@
 // beat and its status; and no beat changes while it waits.
 module prove_controller #(
     parameter int Vocab = 5,
-    parameter int Context = 2
+    parameter int Context = 2,
+    parameter int Overlap = 0
 ) (
     input logic        clk_i,
     input logic        rst_i,
@@ -35,9 +36,22 @@ module prove_controller #(
   logic [31:0] seed_o;
   controller #(
       .TokenW(TokenW), .PosW(PosW), .Vocab(Vocab), .Context(Context), .Rows(Rows), .Cols(Cols),
-      .CountW(CountW), .TileW(TileW), .RowW(RowW), .ColW(ColW)
+      .CountW(CountW), .TileW(TileW), .RowW(RowW), .ColW(ColW),
+      .Overlap(Overlap)
   ) u_dut (.*);
 
+`ifdef INDUCTION
+  (* hierconn *) wire [2:0] \u_dut.state_q ;
+  (* hierconn *) wire [4:0] \u_dut.status_q ;
+  (* hierconn *) wire \u_dut.full_q , \u_dut.held_q , \u_dut.stop_enable_q , \u_dut.sampled_q ;
+  (* hierconn *) wire [TokenW-1:0] \u_dut.token_q , \u_dut.held_token_q ;
+  (* hierconn *) wire [PosW-1:0] \u_dut.pos_q ;
+  (* hierconn *) wire [15:0] \u_dut.left_q , \u_dut.stop_token_q ;
+  wire [2:0] state = \u_dut.state_q ;
+  wire held = \u_dut.held_q ;
+  wire [2:0] at = {1'b0, \u_dut.pos_q };
+  wire closes = m_axis_tvalid_o && m_axis_tuser_o;
+`endif
   wire take = s_axis_tvalid_i && s_axis_tready_o;
   wire beat = m_axis_tvalid_o && m_axis_tready_i;
   wire started = start_o && start_ready_i;
@@ -97,7 +111,7 @@ module prove_controller #(
       end
       if (started) begin
         owed <= 1'b0;
-        engine <= 1'b1;
+        engine <= Overlap == 0 || owed_sampled;  // with overlap a context takes a prompt's token over
         engine_sampled <= owed_sampled;
         used <= used + 3'd1;
       end
@@ -165,6 +179,44 @@ module prove_controller #(
       if (waiting != 2'd0 || owed || engine || closing) assert (busy_o);
       assert (waiting <= 2'd2);
     end
+`ifdef INDUCTION
+    if (clean) begin
+      assert (state <= 3'd5 && (!closes || state == 3'd0));
+      // beats that wait
+      assert (waiting == {1'b0, m_axis_tvalid_o && !m_axis_tuser_o} + {1'b0, held});
+      if (waiting == 2'd1) assert (oldest == newest);
+      if (m_axis_tvalid_o && !m_axis_tuser_o) assert (m_axis_tdata_o == {13'd0, oldest} && oldest < Vocab);
+      if (held) assert (state == 3'd3 && m_axis_tvalid_o && newest == \u_dut.held_token_q && newest < Vocab);
+      if (closes) assert (closing && m_axis_tdata_o == {11'd0, status});
+      if (m_axis_tvalid_o) assert (m_axis_tlast_o == m_axis_tuser_o);
+      // the state and what is known from outside
+      assert (dropping == (state == 3'd4));
+      assert (owed == (state == 3'd2 || (held && !closing)));
+      assert (engine == (state == 3'd3 && !held));
+      assert (closing == (closes || state == 3'd5 || (held && !owed)));
+      assert (used <= Context);
+      if (state == 3'd0) assert (closing || (reading && used == 3'd0));
+      if (state == 3'd1) assert (reading && full == \u_dut.full_q && at == (full ? used - 3'd1 : used));
+      if (state == 3'd2) assert (used == at && used < Context && reading == !owed_sampled);
+      if (state == 3'd2) assert (token_o == owed_token && sampled_o == owed_sampled);
+      if (state == 3'd3) assert (used == at + 3'd1 && reading == ! \u_dut.sampled_q );
+      if (state == 3'd3 && !held) assert (engine_sampled == \u_dut.sampled_q );
+      if (state == 3'd4) assert (reading && \u_dut.status_q == status);
+      if (state == 3'd5) assert (!reading && \u_dut.status_q == status);
+      if (state != 3'd0) begin
+        assert (at < Context && pos_waves_o == at[1:0] && pos_tiles_o == at[1:0]);
+        assert (!pos_row_o && !pos_col_o);
+        assert ( \u_dut.stop_token_q == stop_token && \u_dut.stop_enable_q == stop_enable);
+        assert ( \u_dut.left_q == (held ? left + 16'd1 : left));
+      end
+      if (held) begin
+        assert ( \u_dut.sampled_q && status == {2'b00, full, left == 16'd0,
+                stop_enable && {13'd0, newest} == stop_token});
+        assert (closing == (status != 5'd0));
+        if (owed) assert (owed_token == newest && owed_sampled);
+      end
+    end
+`endif
     cover (clean && beat && m_axis_tuser_o && status == 5'b00001);
     cover (clean && beat && m_axis_tuser_o && status == 5'b00100);
     cover (clean && beat && m_axis_tuser_o && status == 5'b10000);

@@ -38,6 +38,15 @@ module prove_sequencer (
       .Rows(2), .Sub(2)
   ) u_dut (.*);
 
+`ifdef INDUCTION
+  (* hierconn *) wire \u_dut.fetched_q , \u_dut.u_waves.prob_q , \u_dut.u_waves.kv_q , \u_dut.u_waves.sub_q ;
+  (* hierconn *) wire \u_dut.u_waves.base_sub_q ;
+  (* hierconn *) wire [1:0] \u_dut.pc_q , \u_dut.u_waves.step_q , \u_dut.u_waves.inner_q ;
+  (* hierconn *) wire [1:0] \u_dut.u_waves.outer_q , \u_dut.u_waves.wave_q , \u_dut.u_waves.tile_q ;
+  (* hierconn *) wire [3:0] \u_dut.u_waves.word_q , \u_dut.u_waves.base_word_q ;
+  (* hierconn *) wire [4:0] \u_dut.u_waves.addr_q , \u_dut.u_waves.tile_addr_q ;
+  (* hierconn *) wire [4:0] \u_dut.u_waves.inner_stride_q , \u_dut.u_waves.outer_stride_q ;
+`endif
   // the step in progress, from its fields when it is loaded (clear_o)
   logic idle_q = 1'b0;
   logic clean = 1'b0, busy = 1'b0, prob, kv;
@@ -114,6 +123,25 @@ module prove_sequencer (
         assert (wave_prob_o == prob_q && wave_kv_o == kv_q);
       end
     end
+`ifdef INDUCTION
+    if (clean) begin
+      assert (loaded_o == busy && (running_o || !busy));
+      if (idle_o) assert (!busy);
+      if (running_o && \u_dut.fetched_q ) assert (address_q == \u_dut.pc_q );
+      if (busy) begin
+        assert (wave <= inner && tile <= outer);
+        assert ({step, inner, outer, wave, tile} == { \u_dut.u_waves.step_q , \u_dut.u_waves.inner_q ,
+            \u_dut.u_waves.outer_q , \u_dut.u_waves.wave_q , \u_dut.u_waves.tile_q });
+        assert ({prob, kv, word, sub} == { \u_dut.u_waves.prob_q , \u_dut.u_waves.kv_q ,
+            \u_dut.u_waves.base_word_q , \u_dut.u_waves.base_sub_q });
+        assert (half_words == { \u_dut.u_waves.word_q , \u_dut.u_waves.sub_q });
+        assert ({inner_stride, outer_stride} == { \u_dut.u_waves.inner_stride_q ,
+            \u_dut.u_waves.outer_stride_q });
+        assert ( \u_dut.u_waves.tile_addr_q == base + tile * outer_stride);
+        assert ( \u_dut.u_waves.addr_q == base + tile * outer_stride + wave * inner_stride);
+      end
+    end
+`endif
     cover (clean && wave_valid_o && wave_final_o && wave_tile_o == 2'd1 && wave_step_o == 2'd1);
   end
 endmodule
