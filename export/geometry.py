@@ -152,13 +152,20 @@ class Geometry:
         return max(fitting, default=1)
 
     def norm_latency(self, passes: int) -> int:
-        """Cycles from the last residual tile to the norm scalar (sum_squares and scalar_lut)."""
-        return passes + 3 + (width(self.cols // passes) + 1) // 2 * (self.cols > passes) + 4
+        """Cycles from the last residual tile to the norm scalar (sum_squares and scalar_lut, behind
+        a register)."""
+        return 1 + passes + 3 + (width(self.cols // passes) + 1) // 2 * (self.cols > passes) + 4
 
     @property
     def dependent_latency(self) -> int:
         """Cycles from a write to the requantisation of the first wave that may read it."""
-        return self.rows + 8
+        return self.rows + 7 + self.seen
+
+    @property
+    def seen(self) -> int:
+        """Cycles from an event to the first wave that may follow it. The scoreboard of one stream
+        answers a cycle ahead; with several a step waits for all of its operand before it begins."""
+        return 2 if self.streams == 1 else 1
 
     @property
     def norm_wait(self) -> int:

@@ -1,8 +1,7 @@
 """Cycles between what happens in the machine, each from the header of the module that takes them.
 
 A step is *loaded* in the cycle in which the sequencer takes it from its program ROM, and a wave is
-*issued* when it passes the scoreboard, one cycle before the issue register. An event of the
-scoreboard is seen one cycle after it (`SEEN`).
+*issued* when it passes the scoreboard, one cycle before the issue register.
 """
 
 from __future__ import annotations
@@ -13,11 +12,10 @@ from configs import lanes
 from export import spec
 from export.geometry import Geometry, width
 
-SEEN = 1  # scoreboard: an event, and the first wave that may follow it
 FIRST_LOAD = 2  # sequencer: start of a token, and its first step
 RELOAD = 2  # sequencer: between two loads, the program ROM is read meanwhile
 EMBED = 4  # embed: start of a token, and its first tile
-SEED_BEFORE = 2  # controller: a request begins, and its first token starts
+SEED_BEFORE = 1  # core: the generator is seeded, and the first token starts
 SEED = 16  # noise: draws that are thrown away after a seed
 DRAW = 10  # noise: the first draw begins, and a memory of `vocab` draws is written, less vocab
 TAKE = 2  # controller: a prompt token is done, and the next one starts
@@ -29,6 +27,7 @@ SAMPLED = 1  # controller: a token is sampled, and starts
 class Latency:
     """The latencies that depend on the machine."""
 
+    seen: int  # an event, and the first wave that may follow it
     write: int  # last wave of a tile -> vector_unit writes it
     query: int  # the same, queries: through the rotation
     key: int  # last wave of the last tile -> kv_writer is done with the keys
@@ -48,6 +47,7 @@ class Latency:
         tree = (width(g.cols) + 1) // 2  # levels of max_tree and adder_tree
         recip_wait = max(0, spec.softmax_latency(g.cols) - g.dependent_latency)
         return cls(
+            seen=g.seen,
             write=write,
             query=write + g.rope_latency,
             key=write
@@ -58,5 +58,5 @@ class Latency:
             embed=EMBED + g.norm_wait,
             embed_gap=g.norm_passes,
             prob=write + tree + 4 + recip_wait,
-            token=write + 1 + tree + 2,
+            token=write + 2 + tree + 2,
         )

@@ -93,7 +93,7 @@ class Machine:
                 allowed = waves if completes else min(waves, elements // rows)
                 if allowed == passed:
                     continue
-                seen = tiles.first + tile * tiles.gap + lat.SEEN
+                seen = tiles.first + tile * tiles.gap + self.latency.seen
                 if passed == 0:
                     first = max(start, seen)
                 issued = max(issued + 1, seen) + allowed - passed - 1
@@ -103,12 +103,12 @@ class Machine:
         raise ValueError(f"slot {slot} never holds the {waves * rows} elements of a tile")
 
     def complete(self, slot: int) -> int:
-        """The first cycle in which the gate `slot` is open."""
+        """The cycle of the event that completes `slot`."""
         tiles = self.slots[slot][-1]
-        return tiles.first + (tiles.number - 1) * tiles.gap + lat.SEEN
+        return tiles.first + (tiles.number - 1) * tiles.gap
 
     def issue(self, number: int, load: int, position: int, noise: int) -> Issued:
-        """Issue step `number`, loaded in cycle `load`; `noise`: first cycle with noise."""
+        """Issue step `number`, loaded in cycle `load`; `noise`: the last cycle without noise."""
         step, g = self.steps[number], self.geometry
         waves = (position // g.rows if step.inner_pos else step.inner) + 1
         tiles = (position // g.cols if step.outer_pos else step.outer) + 1
@@ -118,9 +118,9 @@ class Machine:
         ready, _ = self.operand_ready(step.slot, 1, start)
         opened = ready
         if step.gate == geo.SLOT_NOISE:
-            opened = max(ready, noise)
+            opened = max(ready, noise + self.latency.seen)
         elif step.gate:
-            opened = max(ready, self.complete(step.gate))
+            opened = max(ready, self.complete(step.gate) + self.latency.seen)
         _, first = self.operand_ready(step.slot, waves, opened)
         end = first + (tiles - 1) * waves
         gate = opened - ready
@@ -158,9 +158,9 @@ class Machine:
         self.slots = {
             geo.SLOT_X: [Tiles(wait.embed, wait.embed_gap, g.tiles(g.d_model), g.cols, True)]
         }
-        noise = 1
+        noise = 0
         if sampled:
-            begin = lat.SEED + 1 - lat.SEED_BEFORE if first else 1
+            begin = lat.SEED - lat.SEED_BEFORE if first else 0
             noise = begin + (g.vocab + lat.DRAW if warm else 1)
         issued: list[Issued] = []
         spent: Counter[tuple[int, int]] = Counter()
@@ -180,7 +180,7 @@ class Machine:
         if sampled:
             cycles = end + wait.token + lat.SAMPLED
         else:
-            cycles = max(end + 1, self.complete(geo.SLOT_X)) + lat.TAKE
+            cycles = max(end, self.complete(geo.SLOT_X)) + 1 + lat.TAKE
         spent[IDLE, -1] = cycles - end
         return Token(position, sampled, cycles, issued, +spent)
 

@@ -50,7 +50,7 @@ PROOFS = (
         parameters=({"InW": 32}, {"InW": 17, "OutW": 16}, {"InW": 19, "OutW": 17}),
         twins=(
             Edit("saturate", "| (sign && (beyond || lowest))", "| (sign && beyond)"),
-            Edit("saturate", "sign ? ~limit : limit", "limit"),
+            Edit("saturate", "sign ? ~limit_i : limit_i", "limit_i"),
         ),
     ),
     Proof(
@@ -133,6 +133,7 @@ PROOFS = (
         twins=(
             Edit("scoreboard", "complete_d = 1'b0;", "complete_d = complete_q;"),
             Edit("scoreboard", ">= need_i", "> need_i"),
+            Edit("scoreboard", "load_i ? load_ready", "!load_i ? load_ready"),
             Edit("scoreboard", "complete_d = event_final_i[e]", "complete_d = 1'b1"),
         ),
     ),

@@ -106,10 +106,11 @@ class Array:
             self.timeline.at(cycle, **ports, prob_data=pack(data, p["ProbW"]))
             todo.append((self.probs.write, word, group, (1 << cols) - 1, data))
         if random.random() < 0.7:
-            self.write_kv(cycle, group, todo)
+            self.write_kv(cycle, group)
 
-    def write_kv(self, cycle: int, group: int, todo: list[tuple[Any, ...]]) -> None:
-        """A tile of values, or one wave's part of a tile of keys."""
+    def write_kv(self, cycle: int, group: int) -> None:
+        """A tile of values, or one wave's part of a tile of keys, written one cycle later."""
+        todo = self.writes.setdefault(cycle + 1, [])
         p, cols = self.p, self.p["Cols"]
         address, is_value = random.randrange(p["KvDepth"]), random.random() < 0.5
         row, col = random.randrange(p["Rows"]), random.randrange(cols)

@@ -24,12 +24,14 @@ async def remembers(dut: HierarchyObject) -> None:
     data |= {"row": p["RowW"], "col": p["ColW"], "data": cols * width}
     widths = {f"w{name}": bits for name, bits in data.items()} | {"raddr": p["AddrW"]}
     timeline, expected = Timeline(["we"], widths), {}
+    written = None  # address of the cycle before: undefined when it is read now
     for cycle in range(CYCLES):
-        address = random.randrange(depth)
+        address = random.choice([at for at in range(depth) if at != written])
         timeline.at(cycle, raddr=address)
         expected[cycle + LATENCY] = list(memory.cells[p["Row"]][address])
-        read, address = address, random.randrange(depth)
-        if address != read and random.random() < 0.7:
+        written = None
+        if random.random() < 0.7:
+            address = written = random.randrange(depth)
             is_value = random.random() < 0.3
             tile = [random.getrandbits(width) for _ in range(cols)]
             row, col = random.randrange(rows), random.randrange(cols)

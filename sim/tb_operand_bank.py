@@ -9,7 +9,7 @@ from sim.bench import Checker, Timeline, pack, parameters, play
 from sim.stimuli import OperandMemory, own_lanes, tiles_of_word, waves_of_word
 
 CYCLES = 800
-LATENCY = 2
+LATENCY = 1
 
 
 @cocotb.test()

@@ -12,7 +12,7 @@ from cocotb.handle import HierarchyObject
 from sim.bench import Checker, Timeline, parameters, pick, play, round_shift, saturate
 
 LATENCY = 7
-SAMPLED = {"acc": 0, "shift": 0, "mant": 1, "exp": 4, "bias": 5, "out_bits": 6}
+SAMPLED = {"acc": 0, "shift": 0, "mant": 1, "exp": 4, "bias": 5, "out_bits": 4}
 VECTORS = 3000
 
 

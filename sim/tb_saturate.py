@@ -25,7 +25,7 @@ async def saturates(dut: Any) -> None:
     check = Checker("saturate")
     for bits in range(2, out_width + 1):
         for value in values(width, bits):
-            dut.value_i.value, dut.bits_i.value = value, bits
+            dut.value_i.value, dut.limit_i.value = value, (1 << (bits - 1)) - 1
             await Timer(1, "ns")
             expected = saturate(value, bits) & ((1 << out_width) - 1)
             check.equal(f"{value} to {bits} bits", expected, read(dut.value_o))

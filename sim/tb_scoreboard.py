@@ -1,4 +1,7 @@
-"""scoreboard: random clears, events of several writers and queries, against a dict; resets."""
+"""scoreboard: random clears, events of several writers and queries, against a dict; resets.
+
+Queries are answered in the next cycle; half of them are those of a step that is loaded.
+"""
 
 import random
 from typing import Any
@@ -62,6 +65,7 @@ async def keeps_score(dut: Any) -> None:
     count, limit = p["Slots"], (1 << p["LenW"]) - 1
     Clock(dut.clk_i, 10, "ns").start(start_high=False)
     slots, check = Slots(count), Checker("scoreboard")
+    answers = (0, 0, "")  # ready_o and gate_ready_o of this cycle, and what was asked
     for cycle in range(CYCLES):
         await FallingEdge(dut.clk_i)
         reset, busy = cycle < RESET_CYCLES or random.random() < 0.005, random.random() < 0.5
@@ -69,21 +73,28 @@ async def keeps_score(dut: Any) -> None:
         stored = slots.count[slot]
         need = random.choice((stored, stored + 1, 1, random.randint(1, limit)))
         need = max(1, min(limit, need))
+        load = random.random() < 0.5
+        other, other_gate = random.randrange(count), random.randrange(count)
         clear = random.randrange(count) if random.random() < 0.15 else None
         events = draw_events(slots, p["Events"], limit)
         dut.rst_i.value, dut.busy_i.value = int(reset), int(busy)
         dut.slot_i.value, dut.need_i.value, dut.gate_slot_i.value = slot, need, gate
+        dut.load_i.value = int(load)
+        dut.load_slot_i.value, dut.load_gate_slot_i.value = other, other_gate
         dut.clear_i.value = int(clear is not None)
         dut.clear_slot_i.value = random.randrange(count) if clear is None else clear
         drive_events(dut, events, p)
         await Timer(1, "ns")
         if cycle >= RESET_CYCLES:
-            where = f"of slot {slot}, need {need}, cycle {cycle}"
-            check.equal(f"ready_o {where}", int(slots.ready(slot, need, busy)), read(dut.ready_o))
-            expected = int(slots.is_complete(gate, busy))
-            check.equal(f"gate_ready_o of {gate}, {cycle}", expected, read(dut.gate_ready_o))
+            ready, open_gate, where = answers
+            check.equal(f"ready_o {where}", ready, read(dut.ready_o))
+            check.equal(f"gate_ready_o {where}", open_gate, read(dut.gate_ready_o))
             complete = [int(slots.is_complete(number, busy)) for number in range(count)]
             check.lanes(f"complete_o {cycle}", complete, read(dut.complete_o), 1)
+        if load:
+            slot, need, gate = other, p.get("First", 8) & limit, other_gate
+        where = f"asked in cycle {cycle}: slot {slot}, need {need}, gate {gate}"
+        answers = int(slots.ready(slot, need, busy)), int(slots.is_complete(gate, busy)), where
         slots.update(clear, [event for event in events if event is not None])
         if reset:
             slots = Slots(count)

@@ -6,6 +6,7 @@ may, so nothing is lost, doubled, late or early. Resets and early ends (not samp
 
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,13 @@ def unroll(number: int, step: Step, position: int, p: dict[str, int]) -> list[Wa
     return waves
 
 
+def next_need(waves: Sequence[Wave], issues: bool) -> int:
+    """What the wave of the next cycle needs, if no step is loaded."""
+    if not issues:
+        return waves[0]["need"]
+    return waves[1]["need"] if len(waves) > 1 else parameters()["Rows"]
+
+
 @dataclass
 class Reference:
     """Which wave may leave in which cycle."""
@@ -115,12 +123,11 @@ class Bench:
             return True, True
         if stall == "random":
             return random.random() < 0.6, random.random() < 0.8
-        slot, need, gate = (
-            read(getattr(self.dut, f"{name}_o")) for name in ("slot", "need", "gate_slot")
-        )
-        if isinstance(slot, str) or isinstance(need, str) or isinstance(gate, str):
-            return False, False  # nothing is in progress
-        return self.slots.ready(slot, need, False), self.slots.is_complete(gate, False)
+        if not self.reference.waves:
+            return False, False
+        step, need = self.reference.step, self.reference.waves[0]["need"]
+        ready = self.slots.ready(step["slot"], need, False)
+        return ready, self.slots.is_complete(step["gate"], False)
 
     def drive(self, **values: int) -> None:
         for name, value in values.items():
@@ -166,7 +173,7 @@ class Bench:
             elif self.reference.running and self.reference.earliest == now:
                 check.equal(f"at_step_o {now}", self.address, read(dut.at_step_o))
         if self.reference.waves:
-            step, need = self.reference.step, self.reference.waves[0]["need"]
+            step, need = self.reference.step, next_need(self.reference.waves, allowed)
             expected = {"slot": step["slot"], "gate_slot": step["gate"], "need": need}
             for name, value in expected.items():
                 check.equal(f"{name}_o {now}", value, read(getattr(dut, f"{name}_o")))
@@ -175,6 +182,8 @@ class Bench:
             check.equal(f"clear_o {now}", int(begun is not None), read(dut.clear_o))
         if begun is not None:
             check.equal(f"clear_slot_o {now}", begun["clear"], read(dut.clear_slot_o))
+            check.equal(f"load_slot_o {now}", begun["slot"], read(dut.load_slot_o))
+            check.equal(f"load_gate_slot_o {now}", begun["gate"], read(dut.load_gate_slot_o))
             self.slots.update(begun["clear"], [])
         if self.issued:
             self.issue_cycles.append(now)

@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, Timer
 
 from sim.bench import RESET_CYCLES, Checker, parameters, read
-from sim.tb_sequencer import Step, Wave, draw_step, unroll
+from sim.tb_sequencer import Step, Wave, draw_step, next_need, unroll
 
 CYCLES = 1500
 FIELDS = "slot gate prob word sub inner inner_pos outer outer_pos kv addr inner_stride".split()
@@ -70,7 +70,7 @@ class Bench:
         if self.waves:
             step, wave = self.step, self.waves[0]
             values = {"last": step["last"], "ending": wave["final"], "step": wave["step"]}
-            values |= {"outer": self.waves[-1]["tile"], "need": wave["need"]}
+            values |= {"outer": self.waves[-1]["tile"], "need": next_need(self.waves, issues)}
             for name, value in (values | {"slot": step["slot"], "gate_slot": step["gate"]}).items():
                 self.equal(name, value)
 

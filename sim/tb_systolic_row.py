@@ -25,6 +25,7 @@ class Row:
         self.operands = OperandMemory(*shape, p["OpWords"])
         self.probs = OperandMemory(*shape, p["ProbWords"], zero_fill=True)
         self.kv = KvMemory(*shape, p["KvDepth"])
+        self.written: int | None = None  # KV address of the cycle before: undefined when read now
 
     def products(self, wave: dict[str, int]) -> list[int]:
         """What the row adds to the partial sums of a wave."""
@@ -40,11 +41,12 @@ class Row:
     def wave(self) -> dict[str, int]:
         """Random, inside the memories."""
         p, prob, kv = self.p, random.randint(0, 1), random.randint(0, 1)
+        addresses = p["KvDepth"] if kv else len(self.weights)
         return {
             "word": random.randrange(p["ProbWords"] if prob else p["OpWords"]),
             "sub": random.randrange(p["Sub"]),
             "prob": prob,
-            "addr": random.randrange(p["KvDepth"] if kv else len(self.weights)),
+            "addr": random.choice([a for a in range(addresses) if not kv or a != self.written]),
             "kv": kv,
         }
 
@@ -65,10 +67,11 @@ class Row:
             self.probs.write(word, group, (1 << cols) - 1, tile)
             ports = {"prob_we": 1, "prob_word": word, "prob_group": group}
             yield {**ports, "prob_data": self.part(tile, p["ProbW"])}
+        self.written = None
         if random.random() < 0.5:
             address, is_value = random.randrange(p["KvDepth"]), random.randint(0, 1)
             row, col = random.randrange(p["Rows"]), random.randrange(cols)
-            tile = random_tile(cols, p["KvW"])
+            tile, self.written = random_tile(cols, p["KvW"]), address
             if is_value:
                 self.kv.write_value(address, row, tile)
             else:

@@ -97,7 +97,7 @@ class Schedule:
             step = draw_step(self.p)
             for tile in draw_tiles(self.p, step, self.position):
                 self.place(tile)
-            self.timeline.now += random.choice((0, 0, 0, 2))
+            self.timeline.now += random.choice((1, 1, 1, 2))  # a residual tile is not back before
         self.timeline.now += 20 + self.p["RopeLatency"]
         for cycle in range(begin, self.timeline.now):
             self.timeline.at(cycle, pos=self.position)
@@ -210,8 +210,8 @@ class Schedule:
 
     def residual(self, cycle: int, first: bool, last: bool, data: list[int]) -> None:
         """A tile of the residual stream, and its later announcement."""
-        self.expect(cycle, x_valid_o=1, x_first_o=int(first), x_last_o=int(last))
-        self.expect(cycle, x_data_o=(data, 16))
+        self.expect(cycle + 1, x_valid_o=1, x_first_o=int(first), x_last_o=int(last))
+        self.expect(cycle + 1, x_data_o=(data, 16))
         self.event(cycle + self.p["NormWait"], 2, SLOT_X, self.p["Cols"], int(last))
 
     def event(self, cycle: int, port: int, slot: int, amount: int, final: int) -> None:

@@ -109,14 +109,17 @@ module softmax #(
   reg [C*16-1:0] scores[0:DEPTH-1];
   initial for (int address = 0; address < DEPTH; address = address + 1) scores[address] = '0;
 
+  // Its ports get a cycle for the way there, where the tree of the maximum leaves one.
+  localparam int WAY = (LEVELS > 1) ? 1 : 0;
   logic start, read_q, read_end;
   logic [SlotW-1:0] start_slot, read_slot_q;
   logic [TileW-1:0] start_tile, read_tile_q, last_tile_q;
-  logic [CountW-1:0] start_count, count_q;
+  logic [CountW-1:0] start_count;
+  logic [C-1:0] last_present_q;
   logic [C*16-1:0] score_q;
   delay_line #(
       .W(1),
-      .N(LEVELS - 1),
+      .N(LEVELS - 1 - WAY),
       .Reset(1)
   ) u_start (
       .clk_i(clk_i),
@@ -126,7 +129,7 @@ module softmax #(
   );
   delay_line #(
       .W(SlotW + TileW + CountW),
-      .N(LEVELS - 1)
+      .N(LEVELS - 1 - WAY)
   ) u_start_of (
       .clk_i(clk_i),
       .rst_i(rst_i),
@@ -140,7 +143,7 @@ module softmax #(
       read_slot_q <= start_slot;
       read_tile_q <= '0;
       last_tile_q <= start_tile;
-      count_q     <= start_count;
+      last_present_q <= ~({C{1'b1}} << start_count);
     end else begin
       read_tile_q <= read_tile_q + 1'b1;
     end
@@ -166,17 +169,39 @@ module softmax #(
     assign read_place = read_slot_q;
   end
 
+  logic write;
+  logic [PLACE_W+TileW-1:0] write_address, read_address;
+  logic [C*16-1:0] write_data;
+  delay_line #(
+      .W(1),
+      .N(WAY),
+      .Reset(1)
+  ) u_write (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (score_valid_i),
+      .d_o  (write)
+  );
+  delay_line #(
+      .W(2 * (PLACE_W + TileW) + C * 16),
+      .N(WAY)
+  ) u_ports (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  ({place, score_tile_i, read_place, read_tile_q, score_i}),
+      .d_o  ({write_address, read_address, write_data})
+  );
   always_ff @(posedge clk_i) begin
-    if (score_valid_i) scores[{place, score_tile_i}] <= score_i;
-    score_q <= scores[{read_place, read_tile_q}];
+    if (write) scores[write_address] <= write_data;
+    score_q <= scores[read_address];
   end
 
   // The marks of a tile travel beside its data.
   logic [C-1:0] present_d, present;
-  assign present_d = ~({C{read_end}} & ({C{1'b1}} << count_q));
+  assign present_d = read_end ? last_present_q : {C{1'b1}};
   delay_line #(
       .W(C),
-      .N(2)
+      .N(2 + WAY)
   ) u_present (
       .clk_i(clk_i),
       .rst_i(rst_i),
@@ -185,7 +210,7 @@ module softmax #(
   );
   delay_line #(
       .W(1),
-      .N(4),
+      .N(4 + WAY),
       .Reset(1)
   ) u_valid (
       .clk_i(clk_i),
@@ -195,7 +220,7 @@ module softmax #(
   );
   delay_line #(
       .W(SlotW + TileW + 1),
-      .N(4)
+      .N(4 + WAY)
   ) u_marks (
       .clk_i(clk_i),
       .rst_i(rst_i),

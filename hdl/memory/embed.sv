@@ -104,8 +104,6 @@ module embed #(
       .d_o  ({x_tile_o, x_first_o, x_last_o})
   );
 
-  localparam int BITS_INT = W;
-  localparam logic [4:0] BITS = BITS_INT[4:0];
   logic [C*W-1:0] tok_q;
   always_ff @(posedge clk_i) tok_q <= tok_data_i;
 
@@ -136,7 +134,7 @@ module embed #(
           .OutW(W)
       ) u_saturate (
           .value_i(sum),
-          .bits_i (BITS),
+          .limit_i({(W - 1) {1'b1}}),
           .value_o(saturated)
       );
       always_ff @(posedge clk_i) begin
@@ -145,7 +143,7 @@ module embed #(
     end
   end else begin : g_no_position
     logic unused_position;
-    assign unused_position = &{1'b0, pos_i, pos_data_i, BITS};
+    assign unused_position = &{1'b0, pos_i, pos_data_i};
     assign pos_addr_o = '0;
     for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
       always_ff @(posedge clk_i) begin

@@ -6,7 +6,7 @@
 //           of a word, a new V tile is a whole word of one row.
 // Params    Rows, Cols, Row: array shape and this bank's row. W: bits per element. Depth, AddrW.
 //           Sub, SubW, GroupW as in operand_bank.
-// Latency   raddr_i -> rdata_o: 2 cycles. Write to read: the next cycle.
+// Latency   raddr_i -> rdata_o: 2 cycles. Write to read: two cycles, one for the choice of element.
 // It does not compute addresses (see kv_writer).
 `default_nettype none
 
@@ -66,9 +66,15 @@ module kv_bank #(
     for (integer i = 0; i < Depth; i = i + 1) mem[i] = {(Cols * W) {1'b0}};
   end
 
+  reg [  Cols-1:0] we_q;
+  reg [ AddrW-1:0] waddr_q;
+  reg [Cols*W-1:0] wdata_q;
   always_ff @(posedge clk_i) begin
+    we_q    <= col_en;
+    waddr_q <= waddr_i;
+    wdata_q <= wis_v_i ? wdata_i : {Cols{element}};
     for (integer c = 0; c < Cols; c = c + 1) begin
-      if (we_i && col_en[c]) mem[waddr_i][c*W+:W] <= wis_v_i ? wdata_i[c*W+:W] : element;
+      if (we_q[c]) mem[waddr_q][c*W+:W] <= wdata_q[c*W+:W];
     end
     read_q  <= mem[raddr_i];
     rdata_q <= read_q;

@@ -7,7 +7,8 @@
 // Params    Rows, Cols: array shape. Row: this bank's row. Sub: lcm(Rows, Cols) / Rows.
 //           ZeroFill: a write of group 0 clears the other groups of its word (vectors that grow).
 //           W: bits per element. Words: depth. WordW, SubW, GroupW: address widths (>= 1).
-// Latency   raddr_word_i, raddr_sub_i -> rdata_o: 2 cycles. Write to read: the next cycle.
+// Latency   raddr_word_i, raddr_sub_i -> rdata_o: 1 cycle, and a choice of one element of the word;
+//           the reader registers it. Write to read: the next cycle.
 // It does not know which vectors lie where, and does not detect hazards (see scoreboard).
 `default_nettype none
 
@@ -38,7 +39,6 @@ module operand_bank #(
   wire               clear = ZeroFill != 0 && waddr_group_i == {GroupW{1'b0}};
   wire [  Sub*W-1:0] word;
   reg  [  SubW-1:0]  sub_q;
-  reg  [     W-1:0]  rdata_q;
 
   for (genvar s = 0; s < Sub; s = s + 1) begin : g_sub
     localparam integer GROUP_INT = (s * Rows + Row) / Cols;
@@ -61,12 +61,9 @@ module operand_bank #(
     assign word[s*W+:W] = read_q;
   end
 
-  always_ff @(posedge clk_i) begin
-    sub_q   <= raddr_sub_i;
-    rdata_q <= word[sub_q*W+:W];
-  end
+  always_ff @(posedge clk_i) sub_q <= raddr_sub_i;
 
-  assign rdata_o = rdata_q;
+  assign rdata_o = word[sub_q*W+:W];
 endmodule
 
 `default_nettype wire

@@ -99,8 +99,8 @@ module systolic_row #(
   wire [      ProbW-1:0] prob;
   wire [   Cols*KvW-1:0] kv;
   reg  [Cols*WeightW-1:0] weight_q;
-  reg                    prob_sel_q;  // the selects, delayed with the data
-  reg                    kv_sel_q;
+  reg  [       ActW-1:0] act_q;
+  reg                    kv_sel_q;  // delayed with the data
 
   operand_bank #(
       .Rows(Rows),
@@ -179,12 +179,10 @@ module systolic_row #(
   wire unused = &{1'b0, wave_word_i, op_word_i, prob_word_i};
 
   always_ff @(posedge clk_i) begin
-    weight_q   <= weight_data_i;
-    prob_sel_q <= prob_q;
-    kv_sel_q   <= kv_q;
+    weight_q <= weight_data_i;
+    act_q    <= prob_q ? {{(ActW - ProbW) {1'b0}}, prob} : op;
+    kv_sel_q <= kv_q;
   end
-
-  wire [ActW-1:0] act = prob_sel_q ? {{(ActW - ProbW) {1'b0}}, prob} : op;
 
   // Lanes are gathered in a variable: Icarus is slow on a net that many instances drive in parts.
   reg [Cols*AccW-1:0] psums;
@@ -216,7 +214,7 @@ module systolic_row #(
         .AccW(AccW)
     ) u_pe (
         .clk_i(clk_i),
-        .act_i(act),
+        .act_i(act_q),
         .weight_i(kv_sel_q ? kv_ext : weight_ext),
         .psum_i(psum_i[c*AccW+:AccW]),
         .psum_o(psum)

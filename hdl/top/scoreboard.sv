@@ -5,7 +5,10 @@
 //           it. A wave may read when its elements are there, or the slot is complete.
 // Params    Slots: number of slots; slot 0 is always complete, slot 1 is complete when not busy_i.
 //           SlotW, LenW: widths of a slot number and of an element count. Events: writers.
-// Latency   events and clears are seen by ready_o and gate_ready_o in the next cycle.
+//           First: elements that the first wave of a step needs.
+// Latency   events and clears are seen by complete_o in the next cycle, by ready_o and gate_ready_o
+//           one cycle later: these answer the question of the cycle before. In a cycle with load_i
+//           that is the one of the step that is loaded.
 // It does not know addresses; two writers never add to one slot in the same cycle.
 `default_nettype none
 
@@ -13,7 +16,8 @@ module scoreboard #(
     parameter integer Slots  = 12,
     parameter integer SlotW  = 4,
     parameter integer LenW   = 9,
-    parameter integer Events = 5
+    parameter integer Events = 5,
+    parameter integer First  = 8
 ) (
     input  wire                    clk_i,
     input  wire                    rst_i,
@@ -21,16 +25,19 @@ module scoreboard #(
     // a step that writes `clear_slot` begins
     input  wire                    clear_i,
     input  wire [       SlotW-1:0] clear_slot_i,
-    // writers: elements that are readable from the next cycle on
+    // writers: elements that are readable in two cycles
     input  wire [      Events-1:0] event_valid_i,
     input  wire [Events*SlotW-1:0] event_slot_i,
     input  wire [ Events*LenW-1:0] event_amount_i,
     input  wire [      Events-1:0] event_final_i,
-    // queries of the sequencer
+    // queries of the sequencer: of its next wave, in the step in progress or in one that is loaded
     input  wire [       SlotW-1:0] slot_i,
     input  wire [        LenW-1:0] need_i,
-    output wire                    ready_o,
     input  wire [       SlotW-1:0] gate_slot_i,
+    input  wire                    load_i,
+    input  wire [       SlotW-1:0] load_slot_i,
+    input  wire [       SlotW-1:0] load_gate_slot_i,
+    output wire                    ready_o,
     output wire                    gate_ready_o,
     output wire [       Slots-1:0] complete_o
 );
@@ -75,8 +82,17 @@ module scoreboard #(
     assign complete[s] = complete_q;
   end
 
-  assign ready_o = complete[slot_i] || count[slot_i*LenW+:LenW] >= need_i;
-  assign gate_ready_o = complete[gate_slot_i];
+  // both answers, and the choice last: load_i comes late
+  localparam logic [LenW-1:0] FIRST = First[LenW-1:0];
+  wire ready = complete[slot_i] || count[slot_i*LenW+:LenW] >= need_i;
+  wire load_ready = complete[load_slot_i] || count[load_slot_i*LenW+:LenW] >= FIRST;
+  reg ready_q, gate_ready_q;
+  always_ff @(posedge clk_i) begin
+    ready_q      <= load_i ? load_ready : ready;
+    gate_ready_q <= load_i ? complete[load_gate_slot_i] : complete[gate_slot_i];
+  end
+  assign ready_o = ready_q;
+  assign gate_ready_o = gate_ready_q;
   assign complete_o = complete;
 endmodule
 

@@ -57,10 +57,12 @@ module sequencer #(
     // scoreboard
     output wire               clear_o,
     output wire [  SlotW-1:0] clear_slot_o,
+    output wire [  SlotW-1:0] load_slot_o,     // of the step that is loaded with clear_o
+    output wire [  SlotW-1:0] load_gate_slot_o,
     output wire [  SlotW-1:0] slot_o,
-    output wire [   LenW-1:0] need_o,
-    input  wire               ready_i,
+    output wire [   LenW-1:0] need_o,          // elements that the wave of the next cycle needs
     output wire [  SlotW-1:0] gate_slot_o,
+    input  wire               ready_i,         // may the wave of this cycle pass
     input  wire               gate_ready_i,
     // waves
     output wire               wave_valid_o,
@@ -168,6 +170,8 @@ module sequencer #(
   assign step_addr_o = pc_q;
   assign clear_o = load;
   assign clear_slot_o = f_clear_i;
+  assign load_slot_o = f_slot_i;
+  assign load_gate_slot_o = f_gate_i;
   assign loaded_o = valid;
   assign running_o = running_q;
   assign at_step_o = valid ? step : pc_q;

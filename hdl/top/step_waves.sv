@@ -50,7 +50,7 @@ module step_waves #(
     output wire [  StepW-1:0] step_o,
     output wire               issue_o,           // a wave is issued
     output wire [  SlotW-1:0] slot_o,
-    output wire [   LenW-1:0] need_o,            // elements that the next wave needs
+    output wire [   LenW-1:0] need_o,            // elements that the wave of the next cycle needs
     output wire [  SlotW-1:0] gate_slot_o,
     input  wire               ready_i,
     // waves, registered
@@ -79,7 +79,7 @@ module step_waves #(
   reg [CountW-1:0] inner_q, wave_q;
   reg [TileW-1:0] outer_q, tile_q;
   reg [AddrW-1:0] inner_stride_q, outer_stride_q, tile_addr_q, addr_q;
-  reg [   LenW-1:0] need_q;
+  reg [LenW-1:0] need_q, need_d;
 
   wire issue = valid_q && ready_i;
   wire first = wave_q == {CountW{1'b0}};
@@ -94,7 +94,13 @@ module step_waves #(
     else if (leaving) valid_q <= 1'b0;
   end
 
+  always_comb begin
+    need_d = need_q;
+    if (issue) need_d = tile_end ? ROWS : need_q + ROWS;
+  end
+
   always_ff @(posedge clk_i) begin
+    need_q <= load_i ? ROWS : need_d;
     if (load_i) begin
       step_q         <= step_i;
       last_q         <= f_last_i;
@@ -114,7 +120,6 @@ module step_waves #(
       sub_q          <= f_sub_i;
       wave_q         <= {CountW{1'b0}};
       tile_q         <= {TileW{1'b0}};
-      need_q         <= ROWS;
     end else if (issue && tile_end) begin
       tile_addr_q <= next_tile_addr;
       addr_q      <= next_tile_addr;
@@ -122,13 +127,11 @@ module step_waves #(
       sub_q       <= base_sub_q;
       wave_q      <= {CountW{1'b0}};
       tile_q      <= tile_q + 1'b1;
-      need_q      <= ROWS;
     end else if (issue) begin
       addr_q <= addr_q + inner_stride_q;
       word_q <= (sub_q == SUB_LAST) ? word_q + 1'b1 : word_q;
       sub_q  <= (sub_q == SUB_LAST) ? {SubW{1'b0}} : sub_q + 1'b1;
       wave_q <= wave_q + 1'b1;
-      need_q <= need_q + ROWS;
     end
   end
 
@@ -140,7 +143,7 @@ module step_waves #(
   assign step_o = step_q;
   assign issue_o = issue;
   assign slot_o = slot_q;
-  assign need_o = need_q;
+  assign need_o = need_d;
   assign gate_slot_o = gate_q;
 
   // issue register

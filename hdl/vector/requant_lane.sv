@@ -9,7 +9,7 @@
 //             its rounding half (8) included; out_bits 2..16
 // Latency:    7 cycles, one value per cycle. The inputs are sampled when the value gets there:
 //             acc_i, shift_i at t0; mant_i at t0+1; exp_i at t0+4; bias_i at t0+5;
-//             out_bits_i at t0+6; z_o is valid at t0+7
+//             out_bits_i at t0+4, for its limit goes to many lanes; z_o is valid at t0+7
 // Does not:   carry a valid bit, reset or stall.
 `default_nettype none
 
@@ -73,6 +73,17 @@ module requant_lane #(
 
   // t0+6 -> t0+7: drop the four guard bits
   logic signed [15:0] saturated;
+  logic [14:0] limit, limit_q, limit_t6;
+  bits_limit #(
+      .W(15)
+  ) u_limit (
+      .bits_i (out_bits_i),
+      .limit_o(limit)
+  );
+  always_ff @(posedge clk_i) begin
+    limit_q  <= limit;
+    limit_t6 <= limit_q;
+  end
   logic unused_guard;
   assign unused_guard = &{1'b0, sum_q[3:0]};
   saturate #(
@@ -80,7 +91,7 @@ module requant_lane #(
       .OutW(16)
   ) u_saturate (
       .value_i(sum_q[SUM_W-1:4]),
-      .bits_i (out_bits_i),
+      .limit_i(limit_t6),
       .value_o(saturated)
   );
   always_ff @(posedge clk_i) z_o <= saturated;

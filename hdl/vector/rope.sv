@@ -108,6 +108,14 @@ module rope #(
       .d_o  (bits_sum)
   );
 
+  logic [W-1:0] limit;
+  bits_limit #(
+      .W(W)
+  ) u_limit (
+      .bits_i (bits_sum),
+      .limit_o(limit)
+  );
+
   logic [GROUP*W-1:0] turned;
   for (genvar place = 0; place < GROUP; place = place + 1) begin : g_place
     logic signed [W+15:0] direct, crossed;
@@ -150,7 +158,7 @@ module rope #(
         .OutW(W + 1)
     ) u_saturate (
         .value_i(rounded_q),
-        .bits_i (bits_sum),
+        .limit_i(limit),
         .value_o(saturated)
     );
     assign turned[place*W+:W] = saturated[W-1:0];

@@ -15,11 +15,13 @@
 //           Scoreboard events come with the write that they announce; those of the residual stream
 //           NormWait cycles later, where the norm scalar would not be ready otherwise.
 // Contexts  Number of tokens in flight, each with its own part of the memories. The tag names its
-//           context, which comes out with every result: *_ctx_o. scalar_ctx_o and scalar_head_o
+//           context, which comes out with results: *_ctx_o. scalar_ctx_o and scalar_head_o
 //           (t0 - 1) choose the scalars, early_ctx_o the position one cycle before the results.
 //           With one context the heads' reciprocals are chosen here, with more outside.
 // Formats   Results travel in lanes of 16 bits, sign-extended; each step saturates to its `bits`.
 //           Memories hold no more than they need: ResidualW (residual), ActW (operands), KvW (cache).
+//           A residual tile is read 6 cycles after t0; it is there 10 + Bump cycles after that of
+//           the tile that wrote it.
 // It does not arbitrate: export/ schedules steps so that no two tiles meet at a port.
 `default_nettype none
 
@@ -114,11 +116,11 @@ module vector_unit #(
     input  wire                   embed_first_i,
     input  wire                   embed_last_i,
     input  wire [    Cols*16-1:0] embed_data_i,
-    // residual tiles (embedding or sum), to the norm unit
+    // residual tiles (embedding or sum), to the norm unit, one cycle after all other results
     output wire                   x_valid_o,
     output wire                   x_first_o,
     output wire                   x_last_o,
-    output wire [       CtxW-1:0] ctx_o,  // of x, score and logit
+    output wire [       CtxW-1:0] ctx_o,  // of score and logit
     output wire [    Cols*16-1:0] x_data_o,
     // operand memory write
     output wire                   op_we_o,
@@ -309,7 +311,7 @@ module vector_unit #(
 
   // ---- t0 .. t7: requantise
   // lanes are gathered in variables (see systolic_row)
-  wire [        4:0] bits_t6;
+  wire [        4:0] bits_t4;
   reg  [Cols*16-1:0] h;
   reg  [Cols*16-1:0] x_sum;
   wire [Cols*ResidualW-1:0] x_old;
@@ -330,7 +332,7 @@ module vector_unit #(
         .mant_i(mant_q),
         .exp_i(shift_t4[5:0]),
         .bias_i(bias_data_q[c*BiasW+:BiasW]),
-        .out_bits_i(bits_t6),
+        .out_bits_i(bits_t4),
         .z_o(z_lane)
     );
 
@@ -375,7 +377,7 @@ module vector_unit #(
 
   // ---- the tag and the fields of the destination travel along
   wire [TagW-1:0] tag_t6, tag_t7, tag_pre, tag_post;
-  wire [DestFieldsW-1:0] fields_t6, fields_t7, fields_post;
+  wire [DestFieldsW-1:0] fields_t6, fields_t7, fields_pre, fields_post;
 
   delay_line #(
       .W(TagW),
@@ -407,6 +409,15 @@ module vector_unit #(
         f_final_i
       }),
       .d_o(fields_t6)
+  );
+  delay_line #(
+      .W(5),
+      .N(7)
+  ) u_bits_t4 (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(f_bits_i),
+      .d_o(bits_t4)
   );
   delay_line #(
       .W(TagW),
@@ -449,15 +460,23 @@ module vector_unit #(
   );
   delay_line #(
       .W(DestFieldsW),
-      .N(1 + Bump)
-  ) u_fields_post (
+      .N(Bump)
+  ) u_fields_pre (
       .clk_i(clk_i),
       .rst_i(rst_i),
       .d_i(fields_t7),
+      .d_o(fields_pre)
+  );
+  delay_line #(
+      .W(DestFieldsW),
+      .N(1)
+  ) u_fields_post (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i(fields_pre),
       .d_o(fields_post)
   );
 
-  assign bits_t6 = fields_t6[DestFieldsW-1-:5];
   assign act_t7 = fields_t7[DestFieldsW-6];
 
   // ---- t7 .. t8: residual sum
@@ -466,13 +485,15 @@ module vector_unit #(
   localparam integer XAddrW = (Contexts > 1) ? CtxW + XTileW : XTileW;
   localparam integer XWords = (Contexts > 1) ? Contexts << XTileW : XTiles;
   wire [XTileW-1:0] x_wtile;
+  wire [CtxW-1:0] x_wctx;
   wire [XAddrW-1:0] x_waddr, x_raddr;
 
   if (Contexts > 1) begin : g_x_contexts
-    assign x_waddr = {ctx_o, x_wtile};
+    assign x_waddr = {x_wctx, x_wtile};
     assign x_raddr = {tag_t6[StepW+TileW+:CtxW], tag_t6[XTileW-1:0]};
   end else begin : g_x_one_context
     assign x_waddr = x_wtile;
+    wire unused_x_ctx = &{1'b0, x_wctx};
     assign x_raddr = tag_t6[XTileW-1:0];
   end
 
@@ -523,12 +544,31 @@ module vector_unit #(
   assign {bits, act, dest, lanes, word, group, kv_base, head, slot, amount, completes} =
       fields_post;
 
-  wire is_qkv = dest == DEST_QUERY || dest == DEST_KEY || dest == DEST_VALUE;
-  wire is_residual = dest == DEST_RESIDUAL;
+  // where the tile goes, decided one cycle ahead: these reach every row of the array
+  wire valid_pre = tag_pre[TagW-1];
+  wire [2:0] dest_pre = fields_pre[DestFieldsW-7-:3];
+  wire qkv_pre = dest_pre == DEST_QUERY || dest_pre == DEST_KEY || dest_pre == DEST_VALUE;
+  reg is_qkv, is_residual, to_residual, to_operand, first_tile;
+  reg score_valid, logit_valid, result_event, traced;
+
+  always_ff @(posedge clk_i) begin
+    is_residual  <= dest_pre == DEST_RESIDUAL;
+    is_qkv       <= valid_pre && qkv_pre;
+    to_residual  <= valid_pre && dest_pre == DEST_RESIDUAL;
+    to_operand   <= valid_pre && (dest_pre == DEST_OPERAND || dest_pre == DEST_RESIDUAL);
+    result_event <= valid_pre && dest_pre == DEST_OPERAND;
+    score_valid  <= valid_pre && dest_pre == DEST_SCORE;
+    logit_valid  <= valid_pre && dest_pre == DEST_LOGIT;
+    traced       <= valid_pre && !qkv_pre && dest_pre != DEST_NONE;
+    first_tile   <= tag_pre[TileW-1:0] == {TileW{1'b0}};
+    if (rst_i) begin
+      {is_qkv, to_residual, to_operand, result_event, score_valid, logit_valid, traced} <= 7'd0;
+    end
+  end
+
   wire [Cols*16-1:0] result = is_residual ? x_sum_post : h;
 
   // address of the tile in the operand memory
-  wire first_tile = tile == {TileW{1'b0}};
   wire [OpWordW-1:0] tile_word;
   wire [GroupW-1:0] tile_group;
 
@@ -585,12 +625,12 @@ module vector_unit #(
       .rope_addr_o(rope_addr_o),
       .cos_i(cos_i),
       .sin_i(sin_i),
-      .valid_i(valid && is_qkv),
+      .valid_i(is_qkv),
       .bypass_i(dest == DEST_VALUE),
       .bits_i(bits),
       .data_i(h),
       .marks_i({
-        valid && is_qkv,
+        is_qkv,
         final_tile,
         ctx_o,
         step,
@@ -622,14 +662,35 @@ module vector_unit #(
   );
 
   wire qkv_is_query = qkv_valid && qkv_dest == DEST_QUERY;
-  wire to_operand = valid && (dest == DEST_OPERAND || is_residual);
 
   // ---- ports
-  assign x_valid_o = embed_valid_i || (valid && is_residual);
-  assign x_first_o = embed_valid_i ? embed_first_i : first_tile;
-  assign x_last_o = embed_valid_i ? embed_last_i : final_tile;
-  assign x_data_o = embed_valid_i ? embed_data_i : x_sum_post;
-  assign x_wtile = embed_valid_i ? embed_tile_i : tile[XTileW-1:0];
+  wire x_valid = embed_valid_i || to_residual;
+  wire x_last = embed_valid_i ? embed_last_i : final_tile;
+  delay_line #(
+      .W(1),
+      .N(1),
+      .Reset(1)
+  ) u_x_valid (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i  (x_valid),
+      .d_o  (x_valid_o)
+  );
+  delay_line #(
+      .W(2 + CtxW + XTileW + Cols * 16),
+      .N(1)
+  ) u_x (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .d_i({
+        embed_valid_i ? embed_first_i : first_tile,
+        x_last,
+        ctx_o,
+        embed_valid_i ? embed_tile_i : tile[XTileW-1:0],
+        embed_valid_i ? embed_data_i : x_sum_post
+      }),
+      .d_o({x_first_o, x_last_o, x_wctx, x_wtile, x_data_o})
+  );
 
   // the residual slot begins at word 0
   wire [OpWordW-1:0] embed_word;
@@ -669,9 +730,9 @@ module vector_unit #(
     assign kv_data_o[c*KvW+:KvW] = qkv_data[c*16+:KvW];
   end
 
-  assign score_valid_o = valid && dest == DEST_SCORE;
+  assign score_valid_o = score_valid;
   assign score_head_o = head;
-  assign logit_valid_o = valid && dest == DEST_LOGIT;
+  assign logit_valid_o = logit_valid;
   assign tile_o = tile;
   assign final_o = final_tile;
   assign data_o = h;
@@ -687,11 +748,11 @@ module vector_unit #(
   ) u_x_event (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({x_valid_o, embed_valid_i ? embed_last_i : final_tile, ctx_o}),
+      .d_i({x_valid, x_last, ctx_o}),
       .d_o({x_event_valid, x_event_final, x_event_ctx})
   );
 
-  assign event_valid_o = {x_event_valid, qkv_is_query, valid && dest == DEST_OPERAND};
+  assign event_valid_o = {x_event_valid, qkv_is_query, result_event};
   assign event_slot_o = {SLOT_X, qkv_slot, slot};
   assign event_amount_o = {COLS, qkv_amount, amount};
   assign event_final_o = {x_event_final, qkv_final && qkv_completes, final_tile && completes};
@@ -699,7 +760,7 @@ module vector_unit #(
   assign event_ctx_o = {x_event_ctx, qkv_ctx, ctx_o};
 
   // ---- trace
-  assign trace_valid_o = valid && !is_qkv && dest != DEST_NONE;
+  assign trace_valid_o = traced;
   assign trace_step_o = step;
   assign trace_tile_o = tile;
   assign trace_data_o = result;

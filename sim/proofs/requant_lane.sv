@@ -31,7 +31,8 @@ module prove_requant_lane #(
   logic signed [34:0] scaled_q;
   logic signed [39:0] sum_q, guarded, limit, expected, expected_q;
   assign guarded = sum_q >>> 4;
-  assign limit = (40'd1 << (out_bits_i - 1)) - 40'd1;
+  logic [4:0] bits_q, bits_qq;  // those of the value, two cycles before
+  assign limit = (40'd1 << (bits_qq - 1)) - 40'd1;
   assign expected = (guarded > limit) ? limit : (guarded < -limit) ? -limit : guarded;
 
   logic [2:0] age = 3'd0;
@@ -40,6 +41,8 @@ module prove_requant_lane #(
     scaled_q   <= product >>> exp_i;
     sum_q      <= scaled_q + bias_i;
     expected_q <= expected;
+    bits_q     <= out_bits_i;
+    bits_qq    <= bits_q;
     if (age < 3'd3) age <= age + 3'd1;
   end
 

@@ -7,6 +7,8 @@ module prove_saturate #(
     input logic        [    4:0] bits_i
 );
   logic signed [OutW-1:0] value_o;
+  logic [OutW-2:0] limit_i;
+  bits_limit #(.W(OutW - 1)) u_limit (.bits_i, .limit_o(limit_i));
   saturate #(.InW(InW), .OutW(OutW)) u_dut (.*);
 
   logic signed [InW-1:0] limit, expected;

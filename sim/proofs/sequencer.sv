@@ -29,7 +29,7 @@ module prove_sequencer (
   logic issue_o, loaded_o, running_o;
   logic [1:0] at_step_o;
   logic idle_o, clear_o, wave_valid_o, wave_first_o, wave_last_o, wave_final_o, wave_prob_o, wave_kv_o;
-  logic [1:0] step_addr_o, clear_slot_o, slot_o, gate_slot_o, wave_step_o, wave_tile_o;
+  logic [1:0] step_addr_o, clear_slot_o, load_slot_o, load_gate_slot_o, slot_o, gate_slot_o, wave_step_o, wave_tile_o;
   logic [3:0] need_o, wave_word_o;
   logic wave_sub_o;
   logic [4:0] wave_addr_o;
@@ -112,7 +112,8 @@ module prove_sequencer (
       if (clear_o) assert (!busy || (issue && tile_end && tile == outer));
       if (busy) begin
         assert (slot_o == slot && gate_slot_o == gate);
-        assert (need_o == 2 * ({2'd0, wave} + 4'd1));
+        assert (need_o == (!issue ? 2 * ({2'd0, wave} + 4'd1) :
+            tile_end ? 4'd2 : 2 * ({2'd0, wave} + 4'd2)));
         assert (!idle_o);
       end
       assert (wave_valid_o == valid_q);

@@ -30,6 +30,7 @@ module prove_sequencer_idle (
   logic issue_o, loaded_o, running_o;
   logic [5:0] at_step_o, step_addr_o, wave_step_o;
   logic idle_o, wave_valid_o, clear_o, clear_slot_o, slot_o, gate_slot_o, wave_first_o, wave_last_o;
+  logic load_slot_o, load_gate_slot_o;
   logic wave_final_o, wave_sub_o, wave_prob_o, wave_kv_o;
   logic [4:0] wave_tile_o;
   logic [3:0] need_o, wave_word_o, wave_addr_o;

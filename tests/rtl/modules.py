@@ -19,13 +19,13 @@ NEEDS = {
     "kv_writer": "resize",
     "norm_unit": "mul adder_tree normalize delay_line sum_squares scalar_lut",
     "vector_unit": (
-        "mul saturate resize delay_line scale_index requant_lane activation_lane residual_mem "
-        "saturating_add sign_extend tile_address rope qkv_path"
+        "mul bits_limit saturate resize delay_line scale_index requant_lane activation_lane "
+        "residual_mem saturating_add sign_extend tile_address rope qkv_path"
     ),
     "controller": "resize",
     "max_tree": "max4",
-    "requant_lane": "mul saturate",
-    "rope": "mul saturate delay_line",
+    "requant_lane": "mul bits_limit saturate",
+    "rope": "mul bits_limit saturate delay_line",
     "sum_squares": "mul adder_tree delay_line",
     "scalar_lut": "normalize delay_line",
     "softmax": "max4 max_tree adder_tree normalize scalar_lut delay_line",
@@ -39,7 +39,7 @@ NEEDS = {
     ),
     "noise_value": "normalize mul delay_line",
     "noise_bank": "delay_line",
-    "qkv_path": "mul saturate delay_line rope scale_index resize",
+    "qkv_path": "mul bits_limit saturate delay_line rope scale_index resize",
     "next_in_turn": "lowest_set",
     "sampler": "max4 max_tree scale_index delay_line",
     "deframer": "crc32",

@@ -175,8 +175,8 @@ def test_random_requests_do_not_disturb_each_other(count: int, sim_build: Path) 
 # ---- the comparison must fail
 FAULTS = {
     "a bit of an operand": (
-        ".op_data_i(op_data),",
-        ".op_data_i(op_data ^ {{{0}'d0, ctx_stream[op_ctx] && !embed_valid, 10'd0}}),",
+        "op_lanes, op_data}),",
+        "op_lanes, op_data ^ {{{0}'d0, ctx_stream[op_ctx] && !embed_valid, 10'd0}}}}),",
         1,
     ),
     "probabilities in another context": (
