@@ -32,15 +32,26 @@ def synthesis(family: str, top: str, verilog: list[str]) -> str:
     return f"read_verilog -sv {' '.join(verilog)}\n{SYNTHESIS[family].format(top=top)}\n"
 
 
-def place_and_route(board: Board, netlist: str, constraints: str, seed: int) -> list[str]:
-    """nextpnr's options; outputs are named after the seed."""
-    common = ["--json", netlist, "--seed", str(seed), "--timing-allow-fail"]
-    common += ["--report", f"report-{seed}.json"]
-    if board.fpga.family == "ecp5":
-        part = [f"--{board.fpga.part}", "--package", board.package, "--speed", board.speed]
-        return [*part, *common, "--lpf", constraints, "--textcfg", f"config-{seed}.txt"]
+def _part(board: Board) -> list[str]:
+    """nextpnr's options for the FPGA."""
     part = [f"--{board.fpga.part}", "--package", board.package]
-    return [*part, *common, "--pcf", constraints, "--asc", f"config-{seed}.txt"]
+    return [*part, "--speed", board.speed] if board.fpga.family == "ecp5" else part
+
+
+def place(board: Board, netlist: str, placed: str) -> list[str]:
+    """nextpnr's options for a netlist without connections."""
+    return [*_part(board), "--json", netlist, "--no-route", "--write", placed]
+
+
+def place_and_route(
+    board: Board, netlist: str, constraints: str, seed: int, planned: bool
+) -> list[str]:
+    """nextpnr's options; outputs are named after the seed. The default router leaves a crowded
+    device unfinished, and is faster and better on others: `planned`, see floorplan."""
+    common = ["--json", netlist, "--seed", str(seed), "--timing-allow-fail"]
+    common += ["--report", f"report-{seed}.json", *(["--router", "router2"] if planned else [])]
+    pins, output = ("--lpf", "--textcfg") if board.fpga.family == "ecp5" else ("--pcf", "--asc")
+    return [*_part(board), *common, pins, constraints, output, f"config-{seed}.txt"]
 
 
 def pack(family: str, seed: int, bitstream: str) -> list[str]:

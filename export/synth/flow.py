@@ -1,5 +1,5 @@
-"""The stages, each skipped when its result is there and was made from the same: netlist, one
-placed and routed design for every seed, bitstream."""
+"""The stages, each skipped when its result is there and was made from the same: netlist, floorplan
+of a large array, one placed and routed design for every seed, bitstream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from configs import files
 from configs.boards import Board
 from configs.cli import UserError
 from export import rom_check
-from export.synth import families, netlist, source, timing, tools
+from export.synth import copies, families, floorplan, netlist, source, timing, tools
 
 MILESTONES = re.compile(
     r"(?<=Executing )(?:SYNTH_\w+|MEMORY_LIBMAP|ABC9?)(?= pass)"
@@ -92,12 +92,39 @@ def synthesise(job: Job, made: source.Source) -> dict[str, Any]:
     return _stage(job, "netlist", _key(source.digest(made), script, tools.version("yosys")), make)
 
 
-def route(job: Job, made: source.Source, seed: int, key: str) -> dict[str, Any]:
+def plan(job: Job, key: str) -> dict[str, Any]:
+    """Places for the blocks of a large array, and copies of registers that reach far, in
+    planned.json; `file`: the netlist to go on with."""
+    tool, board = families.ROUTER[job.board.fpga.family], job.board
+
+    def make() -> dict[str, Any]:
+        design = netlist.load(job.folder / "netlist.json")
+        top = netlist.top(design)
+        if board.fpga.family != "ecp5" or not floorplan.is_large(top, board.fpga):
+            return {"file": "netlist.json", "fixed": 0, "copies": 0}
+        files.write_text(job.folder / "filler.json", json.dumps(floorplan.filler(board.fpga)))
+        options = families.place(board, "filler.json", "sites.json")
+        log = job.folder / "sites.log"
+        if tools.run(tool, options, job.folder, log, job.tell, MILESTONES).status:
+            raise UserError(f"{tool}: {tools.last_error(log)} (see {log})")
+        sites = floorplan.sites(netlist.load(job.folder / "sites.json"))
+        chosen, about = floorplan.plan(top, sites)
+        count = copies.spread(top, about)
+        floorplan.fix(top, chosen)
+        files.write_text(job.folder / "planned.json", json.dumps(design))
+        return {"file": "planned.json", "fixed": len(chosen), "copies": count}
+
+    rules = [Path(str(module.__file__)).read_text("utf-8") for module in (floorplan, copies)]
+    return _stage(job, "floorplan", _key(key, rules, tools.version(tool)), make)
+
+
+def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> dict[str, Any]:
     """nextpnr with one seed; a design that it cannot place or route is a result as well."""
     tool = families.ROUTER[job.board.fpga.family]
     assert made.constraints is not None
+    constraints = f"{made.folder.name}/{made.constraints}"
     options = families.place_and_route(
-        job.board, "netlist.json", f"{made.folder.name}/{made.constraints}", seed
+        job.board, planned["file"], constraints, seed, planned["fixed"] > 0
     )
 
     def tell(line: str) -> None:
@@ -111,10 +138,11 @@ def route(job: Job, made: source.Source, seed: int, key: str) -> dict[str, Any]:
         cost |= {"memory_mib": round(result.memory_mib)}
         if result.status or not report.is_file():
             return {"status": "unroutable", "why": tools.last_error(log)} | cost
-        scopes = netlist.scopes(netlist.top(netlist.load(job.folder / "netlist.json")))
+        scopes = netlist.scopes(netlist.top(netlist.load(job.folder / planned["file"])))
         return {"status": "routed"} | cost | timing.read(report, scopes)
 
-    return _stage(job, f"seed-{seed}", _key(key, options, tools.version(tool)), make)
+    key = _key(planned["key"], options, tools.version(tool))
+    return _stage(job, f"seed-{seed}", key, make)
 
 
 def bitstream(job: Job, best: dict[str, Any]) -> Path:
@@ -147,7 +175,8 @@ def run(job: Job) -> dict[str, Any]:
     result: dict[str, Any] = {"top": made.top, "clock_hz": made.clock_hz}
     result |= {"netlist": synthesised, "seeds": []}
     if family in families.ROUTER:
+        planned = result["floorplan"] = plan(job, synthesised["key"])
         with ThreadPoolExecutor(min(len(job.seeds), os.cpu_count() or 1)) as pool:
-            runs = [pool.submit(route, job, made, seed, synthesised["key"]) for seed in job.seeds]
+            runs = [pool.submit(route, job, made, seed, planned) for seed in job.seeds]
             result["seeds"] = [future.result() for future in runs]
     return result
