@@ -6,10 +6,12 @@ and, tile by tile, lane by lane, the index into the golden array (-1: padding).
 
 from __future__ import annotations
 
-from export import counters, timing
+from statistics import mean
+
+from export import counters, interleave, timing
 from export.spec import Spec
 
-VERSION = 3
+VERSION = 4
 
 
 def trace_steps(spec: Spec) -> list[dict]:
@@ -29,9 +31,19 @@ def predictions(spec: Spec) -> dict | None:
     return timing.predictions(timing.Machine.of(spec.qm, spec.geometry, spec.builder.steps))
 
 
+def cycles_per_token(spec: Spec, predicted: dict | None) -> float:
+    """Mean over the context, written with noise; of all streams together, if there are several."""
+    if predicted is not None:
+        return mean(token[0] for token in predicted["warm"])
+    request = [interleave.Request(1, spec.geometry.context, True)]
+    asked = [request] * spec.geometry.streams
+    run = interleave.run(spec.qm, spec.geometry, spec.builder.steps, asked)
+    return run.cycles_per_token()
+
+
 def build(spec: Spec, config: str, source: str) -> dict:
     """The manifest as plain data."""
-    g, qm = spec.geometry, spec.qm
+    g, qm, cycles = spec.geometry, spec.qm, predictions(spec)
     return {
         "version": VERSION,
         "config": config,
@@ -46,7 +58,9 @@ def build(spec: Spec, config: str, source: str) -> dict:
             "prompt": [g.macs(position, sampled=False) for position in range(g.context)],
         },
         "counters": {"names": list(counters.NAMES), "width": counters.WIDTH},
-        "cycles": predictions(spec),
+        "streams": g.streams,
+        "cycles": cycles,
+        "cycles_per_token": round(cycles_per_token(spec, cycles), 3),
         "parameters": spec.params,
         "trace": {
             "signals": [[name, bits] for name, bits in spec.traces],

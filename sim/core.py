@@ -28,7 +28,7 @@ from sim.mismatch import Mismatch
 from sim.requests import GoldenRun, Request, status_text
 
 WRITER = Path(__file__).parent / "trace_writer.sv"
-MANIFEST_VERSION = 3
+MANIFEST_VERSION = 4
 POLL_SECONDS = 0.05
 DRAIN_CYCLES = 200
 ANSWERS, STOP_FILE, TRACE = "answers.json", "stop", "trace.txt"

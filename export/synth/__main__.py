@@ -34,6 +34,9 @@ def arguments() -> argparse.Namespace:
         help="the whole board, or the core alone between shift registers",
     )
     parser.add_argument("--array", metavar="RxC", help="this array instead of the config's")
+    parser.add_argument(
+        "--streams", type=int, metavar="N", help="so many streams instead of the config's"
+    )
     parser.add_argument("--rtl", type=Path, help="folder of the rendered machine (the config's)")
     parser.add_argument("--out", type=Path, help="folder to write (build/<config>/synth/<board>)")
     return parser.parse_args()
@@ -54,15 +57,20 @@ def chosen_board(args: argparse.Namespace) -> Board:
     return board.model_copy(update={"core_hz": round(args.freq * 1e6)})
 
 
-def named(board: str, array: str | None) -> str:
-    """Folder of a board, and of an array that is not the config's."""
-    return board if array is None else f"{board}-{array}"
+def named(board: str, top: str, array: str | None, streams: int | None) -> str:
+    """Folder of a board, and of a top, array or stream count that are not the usual ones."""
+    parts = [board, "core" if top == "core" else None, array, streams and f"{streams}-streams"]
+    return "-".join(str(part) for part in parts if part)
 
 
-def rendered(config: schema.Config, array: str, folder: Path) -> Path:
-    """`folder`, with the config's artefact on another array in it."""
-    quant = config.build_dir / "quant"
-    machine = spec.build(qmodel.load(quant), *cycles.array(array))
+def rendered(config: schema.Config, array: str | None, streams: int | None, folder: Path) -> Path:
+    """`folder`, with the config's artefact on another array, or with other streams, in it."""
+    quant, own = config.build_dir / "quant", config.hardware
+    shape = cycles.array(array) if array else (own.rows, own.cols)
+    count = own.streams if streams is None else streams
+    if not 1 <= count <= schema.STREAMS:
+        raise UserError(f"--streams {count}: choose 1 to {schema.STREAMS}")
+    machine = spec.build(qmodel.load(quant), *shape, count)
     digest = files.sha256(quant / "qmodel.json", quant / "qmodel.safetensors")
     folder.parent.mkdir(parents=True, exist_ok=True)
     render.render(machine, folder, config.name, digest)
@@ -72,10 +80,11 @@ def rendered(config: schema.Config, array: str, folder: Path) -> Path:
 def main() -> int:
     args = arguments()
     config, board = cli.load_config(args), chosen_board(args)
-    folder = args.out or config.build_dir / "synth" / named(board.name, args.array)
+    place = named(board.name, args.top, args.array, args.streams)
+    folder = args.out or config.build_dir / "synth" / place
     rtl = args.rtl or config.build_dir / "rtl"
-    if args.array:
-        rtl = rendered(config, args.array, folder / "rtl")
+    if args.array or args.streams:
+        rtl = rendered(config, args.array, args.streams, folder / "rtl")
     if not (rtl / "manifest.json").is_file():
         raise UserError(f"no rendered machine in {rtl}: run 'make rtl' first")
     manifest = json.loads((rtl / "manifest.json").read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from typing import Any
 from configs import cli, files, measure, schema
 from configs.cli import UserError
 from configs.schema import BUILD_DIR
+from export.synth.__main__ import named
 
 SEEDS = 3
 
@@ -28,24 +29,29 @@ class Run:
     config: str
     board: str
     array: str | None = None  # instead of the config's
+    streams: int | None = None  # the same
     top: str = "board"
     freq: float | None = None
 
     @property
     def report(self) -> Path:
-        name = self.board + (f"-{self.array}" if self.array else "")
+        name = named(self.board, self.top, self.array, self.streams)
         return schema.load(self.config).build_dir / "synth" / name / "report.json"
 
     def words(self, seeds: int) -> list[str]:
         words = ["--config", self.config, "--board", self.board, "--seeds", str(seeds)]
         words += ["--top", self.top]
         words += [] if self.array is None else ["--array", self.array]
+        words += [] if self.streams is None else ["--streams", str(self.streams)]
         return words + ([] if self.freq is None else ["--freq", f"{self.freq:g}"])
 
 
 RUNS = (
     Run("stories", "ulx3s-85f"),
-    Run("microgpt", "ulx3s-85f", array="8x16"),
+    Run("stories", "ulx3s-85f", top="core"),
+    Run("stories", "ulx3s-85f", top="core", streams=2),
+    Run("microgpt", "ulx3s-85f", top="core", array="8x16"),
+    Run("microgpt", "ulx3s-85f", top="core", array="8x16", streams=8),
     Run("up5k", "icebreaker", top="core"),
     Run("stories", "arty-a7-100t"),
     Run("tiny", "tangnano20k"),
@@ -79,10 +85,10 @@ def _clocks(report: dict[str, Any]) -> str:
 
 def markdown(reports: list[dict[str, Any]], about: dict[str, Any]) -> str:
     """The section."""
-    head = ("config", "board", "top", "array", "LUT", "FF", "multipliers", "block RAM")
+    head = ("config", "board", "top", "array", "streams", "LUT", "FF", "multipliers", "block RAM")
     timing = ("MHz of each seed, 1 first", "cycles per token", "tokens/s", "CPU s, MiB")
     lines = [measure.provenance(about), "", measure.row(*head, *timing)]
-    lines.append(measure.row("---", "---", "---", "---", *["---:"] * 8))
+    lines.append(measure.row("---", "---", "---", "---", *["---:"] * 9))
     for report in reports:
         use, there = report["use"], report["available"]
         speed = report["tokens_per_second"]
@@ -94,6 +100,7 @@ def markdown(reports: list[dict[str, Any]], about: dict[str, Any]) -> str:
                 report["board"],
                 report["top"],
                 f"{report['array']['rows']} x {report['array']['cols']}",
+                str(report["streams"]),
                 f"{use['luts']:,} of {there['luts']:,}",
                 f"{use['flip_flops']:,}",
                 f"{use['multipliers']} of {there['multipliers']}",

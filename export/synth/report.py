@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import mean
 from typing import Any
 
 from configs.boards import Board
@@ -18,7 +17,7 @@ def build(
     routed = [seed for seed in seeds if seed["status"] == "routed"]
     best = max(routed, key=lambda seed: seed["fmax_mhz"], default=None)
     target = round(result["clock_hz"] / 1e6, 2)
-    cycles = mean([token[0] for token in manifest["cycles"]["warm"]])
+    cycles = manifest["cycles_per_token"]
     if not seeds:
         status = "synthesised"
     elif best is None:
@@ -32,6 +31,7 @@ def build(
         "config": manifest["config"],
         "artefact": manifest["source"],
         "array": manifest["array"],
+        "streams": manifest["streams"],
         "board": board.name,
         "top": result["top"],
         "device": {"name": device.name, "family": device.family, "part": device.part},
@@ -40,6 +40,7 @@ def build(
         "use": result["netlist"]["use"],
         "available": available,
         "netlist": result["netlist"],
+        "floorplan": result.get("floorplan"),
         "target_mhz": target,
         "seeds": seeds,
         "best_seed": best["seed"] if best else None,
@@ -69,6 +70,10 @@ def table(report: dict[str, Any]) -> str:
         used, there = report["use"][key], report["available"][key]
         share = f"{100 * used / there:.0f} %" if there else "-"
         lines.append(_row(name, f"{used:g}", f"{there}", share))
+    if (planned := report["floorplan"]) and planned["fixed"]:
+        lines.append(
+            f"planned: places of {planned['fixed']} blocks, {planned['copies']} copies of registers"
+        )
     netlist = report["netlist"]
     lines += ["", _row("", "MHz", "CPU s", "MiB")]
     lines.append(_row("yosys", "-", f"{netlist['cpu_seconds']:.0f}", f"{netlist['memory_mib']}"))
@@ -79,7 +84,8 @@ def table(report: dict[str, Any]) -> str:
     if report["tokens_per_second"]:
         lines += [
             "",
-            f"{report['cycles_per_token']:,} cycles per token on average over the context: "
+            f"{report['cycles_per_token']:,} cycles per token on average over the context, "
+            f"{report['streams']} stream{'s' if report['streams'] > 1 else ''}: "
             f"{report['tokens_per_second']:,} tokens/s at the best clock",
         ]
     for seed in report["seeds"]:

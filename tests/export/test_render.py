@@ -75,7 +75,7 @@ def test_file_list_and_manifest(tmp_path: Path, root: Path, name: str) -> None:
     there = {path.name for path in folder.glob("*.sv")}
     assert set(listed) == there - {"core_tb.sv"}, "all but the testbench, which has no hardware"
     data = json.loads((folder / "manifest.json").read_text())
-    assert (data["version"], data["config"], data["source"]) == (3, "case", SOURCE)
+    assert (data["version"], data["config"], data["source"]) == (4, "case", SOURCE)
     assert (data["top"], data["testbench"]) == ("core", "core_tb")
     size = what.rows * what.cols
     assert data["array"] == {"rows": what.rows, "cols": what.cols, "multipliers": size}

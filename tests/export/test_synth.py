@@ -306,7 +306,7 @@ def test_a_critical_path_is_told_in_module_names(tmp_path: Path) -> None:
 
 def outcome(board: Board, seeds: list[dict]) -> dict:
     manifest = {"config": "c", "source": "s", "array": {"rows": 2, "cols": 2}}
-    manifest |= {"cycles": {"warm": [[90], [110]]}}
+    manifest |= {"streams": 1, "cycles_per_token": 100.0}
     use = {"luts": 1, "flip_flops": 1, "multipliers": 1, "blocks": 1}
     made = {"use": use, "cpu_seconds": 1, "memory_mib": 1}
     result = {"top": "t", "clock_hz": board.core_hz, "netlist": made, "seeds": seeds}
