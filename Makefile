@@ -193,7 +193,7 @@ make board       simulate a whole board behind a pseudo-terminal, until interrup
 make host        ask that board, or with PORT a real one; prints the tokens as they come
 make lint        ruff, mypy; Verilator, Icarus, Yosys, Verible on every Verilog file, no warning allowed
 make prove       proofs of the modules by a solver; mutated twins must fail
-make gates       the ECP5 netlist of every module and of a small machine under their benches
+make gates       ECP5 netlists of every module with state and of small machines under their benches
 make bench       speed, memory, what is learned    -> build/bench, build/<name>/bench
 make bench-fpga  area and clock of the large machines, with several seeds -> build/bench/fpga.json
 make clean       remove build/ and the caches, keep .venv

@@ -384,6 +384,16 @@ PROOFS = (
             Edit("scheduler", "waiting && !ends &&", "waiting &&"),
             Edit("scheduler", "pc_q          <= next_pc", "pc_q          <= pc_q"),
             Edit("scheduler", "wave_ctx_q <= step_ctx_q", "wave_ctx_q <= ctx_q"),
+            Edit("scheduler", "last_score && go) softmax_q", "last_score) softmax_q"),
+        ),
+    ),
+    Proof(
+        "uart_rx",
+        depth=62,
+        twins=(
+            Edit("uart_rx", "count_q == 4'd9", "count_q == 4'd8"),
+            Edit("uart_rx", "FIRST_INT = (1 << 23) + Step", "FIRST_INT = Step"),
+            Edit("uart_rx", "{level_q, bits_q[8:1]}", "{bits_q[7:0], level_q}"),
         ),
     ),
 )

@@ -1,6 +1,6 @@
 // controller: a token that is sampled leaves exactly once, in order and with the closing beat behind
 // it; a prompt token is started exactly once, at its position; every request ends with one closing
-// beat and its status; and no beat changes while it waits.
+// beat and its status; answers come behind the prompt's last token; no beat changes while it waits.
 module prove_controller #(
     parameter int Vocab = 5,
     parameter int Context = 2,
@@ -159,6 +159,7 @@ module prove_controller #(
         assert (m_axis_tvalid_o);
         assert (beat_q == {m_axis_tdata_o, m_axis_tlast_o, m_axis_tuser_o});
       end
+      if (m_axis_tvalid_o) assert (!reading);
       if (m_axis_tvalid_o && !m_axis_tuser_o) begin
         assert (waiting != 2'd0);
         assert (m_axis_tdata_o == {13'd0, oldest});
@@ -188,7 +189,7 @@ module prove_controller #(
       if (m_axis_tvalid_o && !m_axis_tuser_o) assert (m_axis_tdata_o == {13'd0, oldest} && oldest < Vocab);
       if (held) assert (state == 3'd3 && m_axis_tvalid_o && newest == \u_dut.held_token_q && newest < Vocab);
       if (closes) assert (closing && m_axis_tdata_o == {11'd0, status});
-      if (m_axis_tvalid_o) assert (m_axis_tlast_o == m_axis_tuser_o);
+      if (m_axis_tvalid_o) assert (m_axis_tlast_o == m_axis_tuser_o && !reading);
       // the state and what is known from outside
       assert (dropping == (state == 3'd4));
       assert (owed == (state == 3'd2 || (held && !closing)));

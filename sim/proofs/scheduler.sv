@@ -1,7 +1,8 @@
 // scheduler: of each token the steps of its program are loaded in order and once, while it runs; a step
 // is picked only when it may be (the rule of the header: its vectors complete, layers in order) and
-// loaded when the one before leaves; its waves carry its context and number; a token that is not
-// sampled is done once, where its program ends.
+// loaded when the one before leaves; its waves follow each other without a gap, but for the last one of
+// a step of scores, which gives the softmax a cycle for each tile of the scores before; waves carry
+// their context and number; a token that is not sampled is done once, where its program ends.
 module prove_scheduler #(
     parameter int Contexts = 3
 ) (
@@ -74,7 +75,8 @@ module prove_scheduler #(
       \u_dut.g_context[0].pred_q , \u_dut.g_context[0].next_slot_q , \u_dut.g_context[0].next_gate_q ,
       \u_dut.g_context[0].next_layer_q , \u_dut.g_context[0].next_sample_q };
   (* hierconn *) wire [1:0] \u_dut.u_waves.wave_q , \u_dut.u_waves.tile_q , \u_dut.u_waves.inner_q ;
-  (* hierconn *) wire [1:0] \u_dut.u_waves.outer_q , \u_dut.step_ctx_q ;
+  (* hierconn *) wire [1:0] \u_dut.u_waves.outer_q , \u_dut.step_ctx_q , \u_dut.softmax_q ;
+  (* hierconn *) wire \u_dut.score_q ;
   (* hierconn *) wire [2:0] \u_dut.u_waves.step_q ;
 `endif
 
@@ -96,6 +98,8 @@ module prove_scheduler #(
   logic busy = 1'b0;
   logic [1:0] inner = '0, outer = '0, wave = '0, tile = '0, step_ctx = '0;
   logic [2:0] step = '0;
+  logic score = 1'b0;
+  logic [2:0] since = 3'd7, tiles = '0;  // since the last wave of the scores before, and their tiles
   wire last_wave = wave == inner && tile == outer;
   logic valid_q = 1'b0, final_q = 1'b0;
   logic [1:0] ctx_q = '0, tile_q = '0;
@@ -119,9 +123,13 @@ module prove_scheduler #(
     end
     valid_q <= issue_o && !rst_i;
     {final_q, ctx_q, step_q, tile_q} <= {last_wave, step_ctx, step, tile};
+    since <= since == 3'd7 ? since : since + 3'd1;
+    if (rst_i) {since, tiles} <= {3'd7, 3'd0};
+    else if (issue_o && last_wave && score) {since, tiles} <= {3'd1, {1'b0, outer} + 3'd1};
     if (rst_i) busy <= 1'b0;
     else if (load_o) begin
       busy <= 1'b1;
+      score <= f_score_i;
       {wave, tile, step, step_ctx} <= {4'd0, address_q, load_ctx_o};
       inner <= f_inner_pos_i ? pos_waves_i : f_inner_i;
       outer <= f_outer_pos_i ? pos_tiles_i : f_outer_i;
@@ -149,7 +157,7 @@ module prove_scheduler #(
       if ( \u_dut.pick ) assert (!picked_o || load_o);
       if ( \u_dut.follow ) assert (load_o && f_sticky_i && ! \u_dut.pick );
       assert (loaded_o == busy);
-      if (issue_o) assert (busy);
+      assert (issue_o == (busy && !(score && last_wave && since < tiles)));
       assert (wave_valid_o == valid_q);
       if (valid_q) begin
         assert (wave_ctx_o == ctx_q && wave_step_o == step_q && wave_tile_o == tile_q);
@@ -163,11 +171,13 @@ module prove_scheduler #(
       end
       if (picked_o) assert ( \u_dut.ctx_q < Contexts && \u_dut.running [ \u_dut.ctx_q ]);
       if (mine) assert ( \u_dut.addr_q == pc);
+      assert (tiles <= 3'd4 && {1'b0, \u_dut.softmax_q } == (since < tiles ? tiles - since : 3'd0));
       if ( \u_dut.fetched_q ) assert (picked_o && address_q == \u_dut.addr_q );
       if (busy) begin
         assert ({wave, tile} == { \u_dut.u_waves.wave_q , \u_dut.u_waves.tile_q });
         assert ({inner, outer} == { \u_dut.u_waves.inner_q , \u_dut.u_waves.outer_q });
         assert (step == \u_dut.u_waves.step_q && step_ctx == \u_dut.step_ctx_q );
+        assert (score == \u_dut.score_q );
       end
 `endif
     end
