@@ -11,7 +11,7 @@ import pytest
 from export import registers, render, soc, spec
 from quant.golden import GoldenModel
 from quant.random import random_model
-from sim import core, runner
+from sim import core, gates, runner
 from sim.requests import GoldenRun, Request
 from tests.rtl.machines import config, opened
 from tests.rtl.modules import cases, check_fails, simulate
@@ -105,17 +105,21 @@ def job(machine: core.Machine) -> dict:
     }
 
 
+def rendered(machine: core.Machine) -> list[Path]:
+    """The Verilog of the SoC."""
+    out = machine.rtl.parent / "top"
+    return [out / name for name in soc.render(machine.rtl, out)]
+
+
 def run(machine: core.Machine, where: Path, simulator: str, **env: str) -> None:
     """The bench on the rendered SoC."""
-    out = machine.rtl.parent / "top"
-    names = soc.render(machine.rtl, out)
     where.mkdir(parents=True, exist_ok=True)
     for image in machine.rtl.glob("*.hex"):
         (where / image.name).write_bytes(image.read_bytes())
     (where / "job.json").write_text(json.dumps(job(machine)))
     runner.run(
         soc.TOP,
-        [out / name for name in names],
+        rendered(machine),
         "sim.tb_soc",
         simulator=simulator,
         build_dir=machine.rtl.parent / "build",
@@ -141,3 +145,16 @@ def test_the_soc_answers_as_the_golden_model(
 def test_the_soc_checker_fails(sim_build: Path, tmp_path: Path) -> None:
     with pytest.raises(runner.SimulationError, match="1 mismatches"):
         run(small(sim_build, 2), tmp_path, "verilator", CORRUPT="200")
+
+
+@pytest.mark.slow
+def test_the_soc_is_synthesised(sim_build: Path) -> None:
+    machine = small(sim_build, 2)
+    folder = machine.rtl.parent / "netlist"
+    folder.mkdir(exist_ok=True)
+    for image in machine.rtl.glob("*.hex"):
+        (folder / image.name).write_bytes(image.read_bytes())
+    sources = [path for path in rendered(machine) if path.name != "mul.sv"]
+    gates.netlist(soc.TOP, [*sources, gates.MULTIPLIER], folder)
+    kinds = json.loads((folder / "netlist.json").read_text())["modules"][soc.TOP]["cells"]
+    assert {"MULT18X18D", "DP16KD", "TRELLIS_FF"} <= {cell["type"] for cell in kinds.values()}
