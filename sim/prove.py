@@ -87,10 +87,18 @@ def environment() -> dict[str, str]:
 
 
 def sources(proof: Proof, edit: Edit | None, folder: Path) -> list[str]:
-    """The property and all of hdl/, as names relative to `folder`; an edited module is written."""
+    """The property and what it names of hdl/, relative to `folder`; an edited module is written."""
     stand_ins = {PROPERTIES / f"{name}.sv" for name in proof.stand_ins}
     replaced = {path.stem.removesuffix("_any") for path in stand_ins}
-    paths = [path for path in sorted(HDL.rglob("*.sv")) if path.stem not in replaced]
+    modules = {path.stem: path for path in HDL.rglob("*.sv") if path.stem not in replaced}
+    named: set[str] = set()
+    fresh = {f"prove_{proof.name}": PROPERTIES / f"{proof.name}.sv"}
+    while fresh:
+        texts = [re.sub("//.*", "", path.read_text()) for path in fresh.values()]
+        words = {word for text in texts for word in re.findall(r"\w+", text)}
+        fresh = {name: path for name, path in modules.items() if name in words - named}
+        named |= fresh.keys()
+    paths = [modules[name] for name in sorted(named)]
     if edit is not None:
         original = next((path for path in paths if path.stem == edit.module), None)
         text = original.read_text() if original else ""
