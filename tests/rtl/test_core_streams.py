@@ -30,6 +30,7 @@ def cases() -> list:
     quick = [("square", 2), ("thirds", 3), ("narrow_numbers", 4), ("odd_heads", 8)]
     slow = [("wide_rotary", 8), ("tall_sinusoidal", 4), ("four_layers", 3), ("very_tall", 2)]
     slow += [("very_wide", 8), ("larger_than_the_model", 5), ("minimal", 8)]
+    slow += [("coprime", 3), ("odd_rotary", 5)]
     chosen = []
     for name, streams in quick + slow:
         for simulator in ("icarus", "verilator"):
