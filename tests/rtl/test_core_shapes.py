@@ -127,6 +127,7 @@ SLOW = [
         LAYERNORM | ROTARY | RELU | {"d_model": 24, "n_heads": 3, "n_layers": 2, "context": 21},
     ),
     Case("tall_and_odd", 5, 2, 13, RMS | ROTARY | SILU | {"d_model": 12, "context": 12}),
+    Case("taller_than_64", 66, 2, 13, RMS | LEARNED | RELU | {"context": 5}),
     Case("wider_than_64", 2, 66, 70, RMS | ROTARY | GELU | {"context": 5}),
     Case("minimal", 2, 2, 2, RMS | SINUS | RELU | {"d_model": 4, "n_heads": 4, "d_ff": 4}),
 ]
