@@ -383,7 +383,7 @@ class Machine:
         self.at(now + 1, partial(self._advance, context, number))
         slot, wait = self._written(step, tiles)
         if slot != geo.SLOT_NONE:
-            self.at(self.end + wait + self.latency.seen, partial(context.complete.add, slot))
+            self.at(self.end + wait + self.g.seen, partial(context.complete.add, slot))
         if step.dest == DEST["logit"]:
             sampled = self.end + self.latency.token
             self.change(sampled, partial(self._sample, context.start, sampled))

@@ -27,7 +27,6 @@ SAMPLED = 1  # controller: a token is sampled, and starts
 class Latency:
     """The latencies that depend on the machine."""
 
-    seen: int  # an event, and the first wave that may follow it
     write: int  # last wave of a tile -> vector_unit writes it
     query: int  # the same, queries: through the rotation
     key: int  # last wave of the last tile -> kv_writer is done with the keys
@@ -47,7 +46,6 @@ class Latency:
         tree = (width(g.cols) + 1) // 2  # levels of max_tree and adder_tree
         recip_wait = max(0, spec.softmax_latency(g.cols) - g.dependent_latency)
         return cls(
-            seen=g.seen,
             write=write,
             query=write + g.rope_latency,
             key=write

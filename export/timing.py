@@ -93,7 +93,7 @@ class Machine:
                 allowed = waves if completes else min(waves, elements // rows)
                 if allowed == passed:
                     continue
-                seen = tiles.first + tile * tiles.gap + self.latency.seen
+                seen = tiles.first + tile * tiles.gap + self.geometry.seen
                 if passed == 0:
                     first = max(start, seen)
                 issued = max(issued + 1, seen) + allowed - passed - 1
@@ -118,9 +118,9 @@ class Machine:
         ready, _ = self.operand_ready(step.slot, 1, start)
         opened = ready
         if step.gate == geo.SLOT_NOISE:
-            opened = max(ready, noise + self.latency.seen)
+            opened = max(ready, noise + self.geometry.seen)
         elif step.gate:
-            opened = max(ready, self.complete(step.gate) + self.latency.seen)
+            opened = max(ready, self.complete(step.gate) + self.geometry.seen)
         _, first = self.operand_ready(step.slot, waves, opened)
         end = first + (tiles - 1) * waves
         gate = opened - ready
