@@ -56,5 +56,5 @@ class Latency:
             embed=EMBED + g.norm_wait,
             embed_gap=g.norm_passes,
             prob=write + tree + 4 + recip_wait,
-            token=write + 2 + tree + 2,
+            token=write + 1 + tree + 2,
         )

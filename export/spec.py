@@ -174,6 +174,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
     act_w, weight_w, kv_w = operand_width(qm), weight_width(qm), kv_width(qm)
     product_w = act_w + max(weight_w, kv_w)
     recip_wait = softmax_latency(g.cols) - g.dependent_latency
+    result_delay = 12 + int(bump is not None)  # vector_unit: the tag of a tile, and its results
     return {
         "Rows": g.rows,
         "Cols": g.cols,
@@ -258,7 +259,8 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
             quant["prob_bits"] + width(g.cols),
         ),
         "RecipWait": max(0, recip_wait),
-        "EmbedDelay": 8 + int(bump is not None),
+        "EmbedDelay": result_delay - 4,
+        "ResultDelay": result_delay,
         "SamplerLatency": (width(g.cols) + 1) // 2 + 2,
         "LogitTiles": logit_tiles,
         "LogitTileW": width(logit_tiles),
