@@ -41,7 +41,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES BUDGET \
+unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES STEPS BUDGET \
 	BLOCKS DEVICE STREAMS BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
 .PHONY: setup train try look generate quantize qat search rtl sim soc board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint prove gates bench clean help stages FORCE
 
@@ -83,7 +83,8 @@ quantize: $(QUANTISED)
 # Trains anew whenever it is asked for; what it writes is up to date for rtl and sim, and stays when
 # quantising is asked for (quant/keep.py).
 qat: $(TRAINED) $(STAGES)/quant.json
-	$(PY) -m quant.qat $(COMMON) $(call option,weight-bits,BITS) $(call option,minutes,MINUTES)
+	$(PY) -m quant.qat $(COMMON) $(call option,weight-bits,BITS) $(call option,minutes,MINUTES) \
+		$(call option,steps,STEPS)
 
 search: $(TRAINED)
 	$(PY) -m quant.search $(COMMON) $(call option,budget-kbit,BUDGET) $(call option,blocks,BLOCKS) \
@@ -213,7 +214,8 @@ DEVICE=ulx3s-85f search: as many blocks as a device has; explore: which device (
 FORCE=1          quantize: anew, also in place of what qat trained
 POSITION=20      timeline: which token
 VOCAB=60         cycles, explore: tokens of the vocabulary, if nothing is trained yet
-MINUTES=4        qat: how long to train, instead of a fixed number of steps
+STEPS=11500      qat: how many steps to train, instead of 9,000
+MINUTES=4        qat: how long to train, by the clock instead
 QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), count the exact answers
 SIM=$(SIM)    icarus or verilator
 BOARD=$(BOARD)  synth, bitstream: a file of configs/boards/

@@ -41,7 +41,10 @@ MOMENTUM = 0.5  # beta1 of Adam: with more, weights overshoot and cross back
 BETA2 = 0.999  # a slower one lets less cross at the end
 WARMUP = 20
 PACE_BATCHES = 8
-DRAWS, TIMES = 16, 4  # so many batches in turn, so many times: the float model reads each once
+TIMES = 4  # that a batch serves: the float model reads it once
+DRAWS = 192  # batches in turn; with fewer the same one comes back too soon and is learned less from
+LEAST_DRAWS = 16
+KEPT = 1 << 24  # logits of them, 64 MiB: large vocabularies have fewer batches in turn
 RUNAWAY = 1e4  # of parameters in those units
 SAVE_EVERY = 250  # steps
 SETTLE = 1.0  # at the end, per learning rate, the part by which weights move to their codes
@@ -74,13 +77,14 @@ def train(
     """After each step: the KL divergence, and the integers that it was measured with."""
     latent, params, grads = run.latent, run.latent.params, run.latent.params.like()
     lessons: dict[int, Lesson] = {}
+    draws = in_turn(len(trained.tokenizer.vocab))
     begun = progress(settings, run)
     with tqdm(total=1.0, initial=begun, desc="qat", disable=quiet or None, bar_format=BAR) as bar:
         while (part := progress(settings, run)) < 1:
             clock, cpu = time.perf_counter(), time.process_time()
-            number = draw(run.step)
+            number = draw(run.step, draws)
             if number not in lessons:
-                lessons = {n: old for n, old in lessons.items() if n > number - DRAWS}
+                lessons = {n: old for n, old in lessons.items() if n > number - draws}
                 lessons[number] = teach(trained, task, seed, number)
             if not np.abs(params.flat).max() < RUNAWAY:
                 raise UserError(f"the training ran away at step {run.step}: lower --learning-rate")
@@ -121,9 +125,14 @@ class Lesson(NamedTuple):
     wanted: Array
 
 
-def draw(step: int) -> int:
+def in_turn(vocabulary: int) -> int:
+    """How many batches come in turn, for so many tokens."""
+    return max(LEAST_DRAWS, min(DRAWS, KEPT // (BATCH_TOKENS * vocabulary)))
+
+
+def draw(step: int, draws: int) -> int:
     """The number of the batch that a step learns from."""
-    return step // (DRAWS * TIMES) * DRAWS + step % DRAWS
+    return step // (draws * TIMES) * draws + step % draws
 
 
 def teach(trained: Checkpoint, task: tasks.Task, seed: int, number: int) -> Lesson:

@@ -33,13 +33,13 @@ SCORE = {
 def test_the_table() -> None:
     plain = {"model": "m", "setting": "W4", "score": SCORE}
     exact = {"float": 9, "integer": 8, "questions": 10}
-    entries = [plain, plain | {"qat": {"cpu_seconds": 61.2}, "exact_answers": exact}]
+    entries = [plain, plain | {"qat": {"steps": 9000, "cpu_seconds": 61.2}, "exact_answers": exact}]
     host = measure.host() | {"load_before": 0.0, "load_after": 0.0}
     result = {"command": "c", "seed": 1, "host": host, "versions": {}}
     text = benchmark.markdown(result | {"entries": entries, "quantise": {"cpu": 7.85}})
     assert "7.8 CPU s" in text or "7.9 CPU s" in text
     assert "| m | W4 | 1.00000 | +0.00200 ± 0.00050 | 99.10 ± 0.00 % | 0.000400 | - |" in text
-    assert "W4, trained for 61 CPU s" in text
+    assert "W4, 9,000 steps in 61 CPU s" in text
     assert "float 9, integer 8 of 10" in text
 
 
@@ -96,6 +96,9 @@ def test_what_is_measured_is_kept(tiny: Config, monkeypatch: pytest.MonkeyPatch)
     benchmark.measured(other, trained)  # of other windows
     benchmark.measured(other, trained, fresh=True)
     assert len(calls) == 2
+    monkeypatch.setattr(benchmark, "STEPS", {"tiny": 5})
+    benchmark.measured(tiny, trained)  # of another length
+    assert len(calls) == 3
     for damage in ("", "[]", '{"entries": 1}'):
         benchmark.path_of("tiny", plain).write_text(damage)
         assert benchmark.kept("tiny", plain) == []

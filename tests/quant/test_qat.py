@@ -120,10 +120,17 @@ def test_what_changes_nothing_has_no_gradient() -> None:
 
 
 def test_batches_come_back_in_turn() -> None:
-    numbers = [qat.draw(step) for step in range(3 * qat.DRAWS * qat.TIMES)]
-    assert numbers[: 2 * qat.DRAWS] == 2 * list(range(qat.DRAWS))
+    numbers = [qat.draw(step, 5) for step in range(3 * 5 * qat.TIMES)]
+    assert numbers[:10] == 2 * list(range(5))
     assert {numbers.count(number) for number in numbers} == {qat.TIMES}
-    assert max(numbers) == 3 * qat.DRAWS - 1
+    assert max(numbers) == 3 * 5 - 1
+
+
+def test_logits_that_are_kept_fit_into_memory() -> None:
+    assert qat.in_turn(65) == qat.DRAWS
+    assert qat.in_turn(50_000) == qat.LEAST_DRAWS
+    for vocabulary in (100, 300, 1000):
+        assert qat.in_turn(vocabulary) * qat.BATCH_TOKENS * vocabulary <= qat.KEPT
 
 
 def test_divergence_of_known_distributions() -> None:
