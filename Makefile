@@ -134,7 +134,6 @@ project: $(RENDERED)
 
 bench-fpga:
 	$(MAKE) --no-print-directory quantize CONFIG=microgpt
-	$(MAKE) --no-print-directory rtl CONFIG=up5k
 	$(MAKE) --no-print-directory rtl CONFIG=tiny
 	$(MAKE) --no-print-directory rtl CONFIG=stories
 	$(PY) -m export.synth.benchmark $(call option,seeds,SEEDS)

@@ -9,7 +9,10 @@ from configs.boards import Board
 
 SYNTHESIS = {
     "ecp5": "synth_ecp5 -top {top} -json netlist.json",
-    "ice40": "synth_ice40 -dsp -top {top} -json netlist.json",
+    # without -dsp, which loses registers; the attribute is of our instances of the multiplier, and
+    # would have the flattened top made again from modules that are gone
+    "ice40": "synth_ice40 -top {top} -run begin:check; setattr -unset reprocess_after t:SB_MAC16; "
+    "synth_ice40 -top {top} -run check: -json netlist.json",
     "gowin": "synth_gowin -top {top} -json netlist.json",
     "xilinx7": "synth_xilinx -family xc7 -flatten -top {top}; write_json netlist.json",
 }

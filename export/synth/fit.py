@@ -1,7 +1,7 @@
 """Does a machine fit a device? The sums that are known before synthesis: multipliers, block RAM.
 
-Counted from the manifest of the rendered machine. Shallow memories are left out, since synthesis
-puts them into logic; logic itself is known only after synthesis.
+Counted from the manifest of the rendered machine. A memory takes blocks where Yosys finds them
+cheaper than logic; logic itself is known only after synthesis.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from configs.cli import UserError
 from configs.devices import Device
 
-SHALLOW = 2048  # bits; a memory below this is taken for logic
+# Yosys' memory_libmap compares costs: that of a block in the family's brams.txt, and of logic.
+BLOCK_COST = {"ice40": 64}
+BLOCK_COST_ELSEWHERE = 128
+ACCESS_COST = 2  # beside the blocks
+TABLE_BITS = 16  # for a cost of 1
 PER_LANE = ("rom_exp2", "rom_bump")  # tables that every lane has for itself
 BYTE = {
     "ecp5": 9,
@@ -31,21 +35,49 @@ class Sum:
     count: int
 
 
-def _blocks(device: Device, width: int, words: int) -> int:
-    return device.count(width, words) if width * words > SHALLOW else 0
+def _or_logic(device: Device, count: int, logic: int) -> int:
+    """`count` blocks, or none where logic is as cheap."""
+    cost = BLOCK_COST.get(device.family, BLOCK_COST_ELSEWHERE)
+    return count if logic > cost * count + ACCESS_COST else 0
+
+
+def table(device: Device, width: int, words: int) -> int:
+    """Blocks of a ROM."""
+    return _or_logic(device, device.count(width, words), width * words // TABLE_BITS)
+
+
+def memory(device: Device, lanes: int, element: int, words: int) -> int:
+    """Blocks of a memory whose `lanes` of `element` bits are written one by one. Logic: memories of
+    16 words x 4 bits for a cost of 4 and what chooses between them; on iCE40 flip-flops."""
+    byte = BYTE[device.family] if lanes > 1 else 1
+    count = device.count(lanes * -(-element // byte) * byte, words)
+    if device.family == "ice40":
+        return _or_logic(device, count, lanes * element * words)
+    rows = -(-words // 16)
+    choice = 5 * lanes * element * (rows - 1) // 12  # measured: tests/export/test_fit.py
+    return _or_logic(device, count, 4 * lanes * -(-element // 4) * rows + choice)
 
 
 def block_ram(manifest: dict, device: Device) -> list[Sum]:
-    """Blocks of the ROMs and of the KV cache, whose elements are written one by one."""
+    """Blocks of the ROMs, of the KV cache, whose elements are written one by one, and of what the
+    stages write for each other."""
     p, sums = manifest["parameters"], {"weights": 0, "KV cache": 0, "embeddings": 0, "tables": 0}
     for name, rom in manifest["roms"].items():
         copies = p["Cols"] if name in PER_LANE else 1
         part = "weights" if name.startswith("rom_weights") else "tables"
         part = "embeddings" if name in ("rom_tok", "rom_pos") else part
-        sums[part] += copies * _blocks(device, rom["width"], rom["depth"])
-    byte = BYTE[device.family]
-    element = -(-p["KvW"] // byte) * byte
-    sums["KV cache"] += p["Rows"] * _blocks(device, p["Cols"] * element, p["KvDepth"])
+        sums[part] += copies * table(device, rom["width"], rom["depth"])
+    banks = p["Rows"] * p["Sub"]
+    written = (  # copies, and each one's lanes, bits and words
+        ("KV cache", p["Rows"], p["Cols"], p["KvW"], p["KvDepth"]),
+        ("operands", banks, 1, p["ActW"], p["OpWords"]),
+        ("probabilities", banks, 1, p["ProbW"], p["ProbWords"]),
+        ("residual", 1, 1, p["Cols"] * p["ResidualW"], p["Streams"] * p["XTiles"]),
+        ("scores", 1, 1, p["Cols"] * 16, p["SoftSlots"] * p["ScoreTiles"]),
+        ("noise", p["Cols"], 1, p["NoiseW"], p["Streams"] * p["LogitTiles"]),
+    )
+    for part, copies, *shape in written:
+        sums[part] = copies * memory(device, *shape)
     return [Sum(part, count) for part, count in sums.items() if count]
 
 
@@ -56,18 +88,18 @@ def multipliers(manifest: dict, device: Device) -> list[Sum]:
     """
     p = manifest["parameters"]
 
-    def blocks(count: int, a: int, b: int) -> int:
+    def held(count: int, a: int, b: int) -> int:
         wide, narrow = max(device.factors), min(device.factors)
         return count if max(a, b) <= wide and min(a, b) <= narrow else 0
 
     act, weight, residual = p["ActW"], max(p["WeightW"], p["KvW"]), p["ResidualW"]
     rotated = 2 * p["Cols"] // p["RopePasses"] if p["Rope"] else 0
     sums = {
-        "array": blocks(p["Rows"] * p["Cols"], act, weight),
-        "requantiser": blocks(p["Cols"], *REQUANTISE),
-        "norm": blocks(p["Cols"] // p["NormPasses"], residual, residual),
-        "rotation": blocks(rotated, 16, 16),
-        "noise": blocks(1, 17, 16),
+        "array": held(p["Rows"] * p["Cols"], act, weight),
+        "requantiser": held(p["Cols"], *REQUANTISE),
+        "norm": held(p["Cols"] // p["NormPasses"], residual, residual),
+        "rotation": held(rotated, 16, 16),
+        "noise": held(1, 17, 16),
     }
     return [Sum(part, count) for part, count in sums.items() if count]
 
@@ -90,3 +122,11 @@ def check(manifest: dict, device: Device) -> None:
         raise UserError(
             f"does not fit: {'; '.join(found)}: take a smaller array, model or another device"
         )
+
+
+def check_netlist(manifest: dict, device: Device, left: int) -> None:
+    """Raise UserError if a netlist with `left` multipliers has lost some of the machine's, as a
+    synthesiser's mistake would; for families whose multiplier is an instance."""
+    wanted = sum(one.count for one in multipliers(manifest, device))
+    if left < wanted:
+        raise UserError(f"synthesis lost a part: {left} of {wanted} multipliers are left")

@@ -18,7 +18,7 @@ from configs import files
 from configs.boards import Board
 from configs.cli import UserError
 from export import rom_check
-from export.synth import copies, families, floorplan, netlist, source, timing, tools
+from export.synth import copies, families, fit, floorplan, netlist, source, timing, tools
 
 MILESTONES = re.compile(
     r"(?<=Executing )(?:SYNTH_\w+|MEMORY_LIBMAP|ABC9?)(?= pass)"
@@ -81,9 +81,13 @@ def synthesise(job: Job, made: source.Source) -> dict[str, Any]:
         files.write_text(job.folder / "netlist.json", json.dumps(design))
         (made.folder / "netlist.json").unlink()
         cells = netlist.cells(top)
+        use = families.use(family, cells)
+        if (source.PRIMITIVES / family).is_dir():
+            manifest = json.loads((job.rtl / "manifest.json").read_text(encoding="utf-8"))
+            fit.check_netlist(manifest, job.board.fpga, use.multipliers)
         return {
             "cells": dict(sorted(cells.items())),
-            "use": asdict(families.use(family, cells)),
+            "use": asdict(use),
             "folded_registers": folded,
             "cpu_seconds": round(result.cpu_seconds, 1),
             "memory_mib": round(result.memory_mib),

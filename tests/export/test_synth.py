@@ -118,8 +118,6 @@ def test_sums_are_those_of_the_netlist_on_every_device(small: Path) -> None:
         device = devices.load(name)
         fit.check(manifest, device)
         assert all(one.count > 0 for one in fit.multipliers(manifest, device))
-    narrow = {one.part for one in fit.multipliers(manifest, devices.load("icebreaker"))}
-    assert "requantiser" not in narrow  # 18 x 17 bits: of logic there
 
 
 @pytest.mark.parametrize(

