@@ -46,7 +46,6 @@ class Core:
         for name, width in self.traces:
             traces.append(f"trace_{name}_o(trace[{trace_w}+:{width}])")
             trace_w += width
-        own = ["counters_clear_i(counters_clear)", "counters_o(counters)"]
         return {
             "config": self.config,
             "source": self.source[:16],
@@ -54,9 +53,7 @@ class Core:
             "vocab": self.vocab,
             "context": self.context,
             "model": self.model,
-            "counters": max(1, len(self.counters)),
-            "counter_ports": own if self.counters else [],
-            "counter_ties": [] if self.counters else ["assign counters = '0;"],
+            "counters": len(self.counters),
             "trace_ports": traces,
             "trace_w": trace_w,
         }
@@ -75,7 +72,7 @@ def load(rtl: Path) -> Core:
         streams=int(manifest["parameters"].get("Streams", 1)),
         vocab=int(manifest["parameters"]["Vocab"]),
         context=int(manifest["parameters"]["Context"]),
-        counters=tuple(manifest.get("counters", {}).get("names", ())),
+        counters=tuple(manifest["counters"]["names"]),
         traces=tuple((name, width) for name, width in manifest["trace"]["signals"]),
     )
 
