@@ -74,8 +74,9 @@ def of_type(module: Mapping[str, Any], kind: str) -> list[str]:
 
 
 def is_large(module: Mapping[str, Any], device: Device) -> bool:
-    """Whether the array takes so much of the device that it needs a plan."""
-    return len(of_type(module, MULTIPLIER)) > LARGE * device.multipliers
+    """Whether there is an array that takes so much of the device that it needs a plan."""
+    names = of_type(module, MULTIPLIER)
+    return len(names) > LARGE * device.multipliers and any(map(ELEMENT.search, names))
 
 
 def in_order(wanted: Array, places: Array) -> Array:

@@ -110,11 +110,17 @@ def test_springs_pull_a_chain_apart_evenly() -> None:
         assert found[f"ff{n}"] == pytest.approx((10 * (n + 1), 20 * (n + 1)), abs=0.01)
 
 
-def test_only_an_array_that_fills_the_device_is_planned() -> None:
-    few = {"cells": {f"m{n}": cell(MULTIPLIER) for n in range(60)}}
-    many = {"cells": {f"m{n}": cell(MULTIPLIER) for n in range(100)}}
-    assert not floorplan.is_large(few, devices.load("ulx3s-85f"))
-    assert floorplan.is_large(many, devices.load("ulx3s-85f"))
+@pytest.mark.parametrize(
+    ("name", "count", "large"),
+    [
+        ("u_row_0.g_col[{}].u_pe.u_mul", 60, False),
+        ("u_row_0.g_col[{}].u_pe.u_mul", 100, True),
+        ("u_filter.g_tap[{}].u_mul", 100, False),
+    ],
+)
+def test_only_an_array_that_fills_the_device_is_planned(name: str, count: int, large: bool) -> None:
+    module = {"cells": {name.format(n): cell(MULTIPLIER) for n in range(count)}}
+    assert floorplan.is_large(module, devices.load("ulx3s-85f")) == large
 
 
 # -- copies
