@@ -203,10 +203,10 @@ class Schedule:
             self.expect(cycle, kv_data_o=(t.result, p["KvW"]))
 
     def write(self, cycle: int, word: int, group: int, lanes: int, data: list[int]) -> None:
-        """A tile into the operand memory."""
+        """A tile into the operand memory, through the register of its port."""
         self.op_busy.add(cycle)
-        self.expect(cycle, op_we_o=1, op_word_o=word, op_group_o=group, op_lanes_o=lanes)
-        self.expect(cycle, op_data_o=(data, self.p["ActW"]))
+        self.expect(cycle + 1, op_we_o=1, op_word_o=word, op_group_o=group, op_lanes_o=lanes)
+        self.expect(cycle + 1, op_data_o=(data, self.p["ActW"]))
 
     def residual(self, cycle: int, first: bool, last: bool, data: list[int]) -> None:
         """A tile of the residual stream, and its later announcement."""

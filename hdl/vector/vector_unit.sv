@@ -11,7 +11,8 @@
 //             bits: saturation width; act: apply the activation; dest: see DEST_*; lanes: lane mask
 //             dst_word, dst_group: operand memory address of tile 0; dst_kv: KV base of the layer
 //             dst_slot, amount, final: scoreboard event per tile (final: with the step's last tile)
-// Latency   t0 (acc_i) -> outputs: 8 + Bump cycles (queries, keys, values: + RopeLatency).
+// Latency   t0 (acc_i) -> outputs: 8 + Bump cycles (queries, keys, values: + RopeLatency); to the
+//           operand memories one more (op_*_o), and to the norm unit (x_*_o).
 //           Scoreboard events come with the write that they announce; those of the residual stream
 //           NormWait cycles later, where the norm scalar would not be ready otherwise.
 // Contexts  Number of tokens in flight, each with its own part of the memories. The tag names its
@@ -122,7 +123,7 @@ module vector_unit #(
     output wire                   x_last_o,
     output wire [       CtxW-1:0] ctx_o,  // of score and logit
     output wire [    Cols*16-1:0] x_data_o,
-    // operand memory write
+    // operand memory write, one cycle after all other results
     output wire                   op_we_o,
     output wire [       CtxW-1:0] op_ctx_o,
     output wire [    OpWordW-1:0] op_word_o,
@@ -710,15 +711,45 @@ module vector_unit #(
       .group_o(embed_group)
   );
 
-  assign op_we_o = embed_valid_i || to_operand || qkv_is_query;
-  assign op_ctx_o = (embed_valid_i || to_operand) ? ctx_o : qkv_ctx;
-  assign op_word_o = embed_valid_i ? embed_word : to_operand ? tile_word : qkv_word;
-  assign op_group_o = embed_valid_i ? embed_group : to_operand ? tile_group : qkv_group;
-  assign op_lanes_o = (to_operand && !embed_valid_i) ? lanes : {Cols{1'b1}};
-  wire [Cols*16-1:0] op_data = embed_valid_i ? embed_data_i : to_operand ? result : qkv_data;
+  wire [Cols*ActW-1:0] op_embed, op_result, op_query;
   for (genvar c = 0; c < Cols; c = c + 1) begin : g_op
-    assign op_data_o[c*ActW+:ActW] = op_data[c*16+:ActW];
+    assign op_embed[c*ActW+:ActW]  = embed_data_i[c*16+:ActW];
+    assign op_result[c*ActW+:ActW] = result[c*16+:ActW];
+    assign op_query[c*ActW+:ActW]  = qkv_data[c*16+:ActW];
   end
+
+  operand_port #(
+      .Lanes(Cols),
+      .W(ActW),
+      .CtxW(CtxW),
+      .WordW(OpWordW),
+      .GroupW(GroupW)
+  ) u_operand_port (
+      .clk_i(clk_i),
+      .rst_i(rst_i),
+      .embed_valid_i(embed_valid_i),
+      .embed_ctx_i(ctx_o),
+      .embed_word_i(embed_word),
+      .embed_group_i(embed_group),
+      .embed_data_i(op_embed),
+      .tile_valid_i(to_operand),
+      .tile_ctx_i(ctx_o),
+      .tile_word_i(tile_word),
+      .tile_group_i(tile_group),
+      .tile_lanes_i(lanes),
+      .tile_data_i(op_result),
+      .query_valid_i(qkv_is_query),
+      .query_ctx_i(qkv_ctx),
+      .query_word_i(qkv_word),
+      .query_group_i(qkv_group),
+      .query_data_i(op_query),
+      .we_o(op_we_o),
+      .ctx_o(op_ctx_o),
+      .word_o(op_word_o),
+      .group_o(op_group_o),
+      .lanes_o(op_lanes_o),
+      .data_o(op_data_o)
+  );
 
   assign kv_valid_o = qkv_valid && (qkv_dest == DEST_KEY || qkv_dest == DEST_VALUE);
   assign kv_is_v_o = qkv_dest == DEST_VALUE;
@@ -770,7 +801,7 @@ module vector_unit #(
   assign trace_qkv_data_o = qkv_data;
 
   // every field is used in some configuration
-  wire unused = &{1'b0, bits, act, head, shift_t4[6], step, lanes, op_data};
+  wire unused = &{1'b0, bits, act, head, shift_t4[6], step, lanes, embed_data_i, result, qkv_data};
 endmodule
 
 `default_nettype wire

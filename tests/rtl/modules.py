@@ -20,7 +20,7 @@ NEEDS = {
     "norm_unit": "mul adder_tree normalize delay_line sum_squares scalar_lut",
     "vector_unit": (
         "mul bits_limit saturate resize delay_line scale_index requant_lane activation_lane "
-        "residual_mem saturating_add sign_extend tile_address rope qkv_path"
+        "residual_mem saturating_add sign_extend tile_address rope qkv_path operand_port"
     ),
     "controller": "resize",
     "max_tree": "max4",
