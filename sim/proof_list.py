@@ -192,7 +192,7 @@ PROOFS = (
                 "sequencer", "if (leaving && stop) running_q <= 1'b0", "if (stop) running_q <= 1'b1"
             ),
             Edit("sequencer", "fetched_q <= !load", "fetched_q <= load"),
-            Edit("step_waves", "tile_q      <= tile_q + 1'b1", "tile_q      <= tile_q"),
+            Edit("step_waves", "tile_q      <= next_tile", "tile_q      <= tile_q"),
         ),
     ),
     Proof(

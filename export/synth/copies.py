@@ -95,6 +95,10 @@ class Netlist:
         }
         for reader, port, place in group:
             self.cells[reader]["connections"][port][place] = net
+        self.driver[net], self.readers[net] = name, list(group)
+        taken = set(group)
+        former = self.output(register)
+        self.readers[former] = [pin for pin in self.readers[former] if pin not in taken]
         for port, bits in wires.items():
             if port != "Q":
                 for place, bit in enumerate(bits):
@@ -131,5 +135,5 @@ def spread(module: dict[str, Any], at: Mapping[str, Point]) -> int:
             continue
         for group in regions(readers, netlist.at)[1:]:
             count += 1
-            netlist.copy(register, group, f"{register}$copy{count}")
+            netlist.copy(register, group, f"{register}$copy{netlist.next_net}")
     return count

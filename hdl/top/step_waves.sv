@@ -83,8 +83,15 @@ module step_waves #(
 
   wire issue = valid_q && ready_i;
   wire first = wave_q == {CountW{1'b0}};
-  wire tile_end = wave_q == inner_q;
-  wire step_end = tile_end && tile_q == outer_q;
+  // whether this is the last wave of a tile, and the last tile, is known a cycle before: much waits
+  // for it
+  reg tile_end_q, one_wave_q, last_tile_q;
+  wire tile_end = tile_end_q;
+  wire step_end = tile_end_q && last_tile_q;
+  wire [CountW-1:0] inner = f_inner_pos_i ? pos_waves_i : f_inner_i;
+  wire [TileW-1:0] outer = f_outer_pos_i ? pos_tiles_i : f_outer_i;
+  wire [CountW-1:0] next_wave = wave_q + 1'b1;
+  wire [TileW-1:0] next_tile = tile_q + 1'b1;
   wire leaving = !valid_q || (issue && step_end);
   wire [AddrW-1:0] next_tile_addr = tile_addr_q + outer_stride_q;
 
@@ -110,8 +117,11 @@ module step_waves #(
       gate_q         <= f_gate_i;
       base_word_q    <= f_word_i;
       base_sub_q     <= f_sub_i;
-      inner_q        <= f_inner_pos_i ? pos_waves_i : f_inner_i;
-      outer_q        <= f_outer_pos_i ? pos_tiles_i : f_outer_i;
+      inner_q        <= inner;
+      outer_q        <= outer;
+      one_wave_q     <= inner == {CountW{1'b0}};
+      tile_end_q     <= inner == {CountW{1'b0}};
+      last_tile_q    <= outer == {TileW{1'b0}};
       inner_stride_q <= f_inner_stride_i;
       outer_stride_q <= f_outer_stride_i;
       tile_addr_q    <= f_addr_i;
@@ -126,12 +136,15 @@ module step_waves #(
       word_q      <= base_word_q;
       sub_q       <= base_sub_q;
       wave_q      <= {CountW{1'b0}};
-      tile_q      <= tile_q + 1'b1;
+      tile_q      <= next_tile;
+      tile_end_q  <= one_wave_q;
+      last_tile_q <= next_tile == outer_q;
     end else if (issue) begin
       addr_q <= addr_q + inner_stride_q;
       word_q <= (sub_q == SUB_LAST) ? word_q + 1'b1 : word_q;
       sub_q  <= (sub_q == SUB_LAST) ? {SubW{1'b0}} : sub_q + 1'b1;
-      wave_q <= wave_q + 1'b1;
+      wave_q <= next_wave;
+      tile_end_q <= next_wave == inner_q;
     end
   end
 

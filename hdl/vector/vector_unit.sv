@@ -549,12 +549,15 @@ module vector_unit #(
   wire valid_pre = tag_pre[TagW-1];
   wire [2:0] dest_pre = fields_pre[DestFieldsW-7-:3];
   wire qkv_pre = dest_pre == DEST_QUERY || dest_pre == DEST_KEY || dest_pre == DEST_VALUE;
-  reg is_qkv, is_residual, to_residual, to_operand, first_tile;
+  reg is_qkv, is_value, to_query, to_kv, is_residual, to_residual, to_operand, first_tile;
   reg score_valid, logit_valid, result_event, traced;
 
   always_ff @(posedge clk_i) begin
     is_residual  <= dest_pre == DEST_RESIDUAL;
     is_qkv       <= valid_pre && qkv_pre;
+    is_value     <= dest_pre == DEST_VALUE;
+    to_query     <= valid_pre && dest_pre == DEST_QUERY;
+    to_kv        <= valid_pre && (dest_pre == DEST_KEY || dest_pre == DEST_VALUE);
     to_residual  <= valid_pre && dest_pre == DEST_RESIDUAL;
     to_operand   <= valid_pre && (dest_pre == DEST_OPERAND || dest_pre == DEST_RESIDUAL);
     result_event <= valid_pre && dest_pre == DEST_OPERAND;
@@ -563,7 +566,8 @@ module vector_unit #(
     traced       <= valid_pre && !qkv_pre && dest_pre != DEST_NONE;
     first_tile   <= tag_pre[TileW-1:0] == {TileW{1'b0}};
     if (rst_i) begin
-      {is_qkv, to_residual, to_operand, result_event, score_valid, logit_valid, traced} <= 7'd0;
+      {is_qkv, to_query, to_kv, to_residual, to_operand} <= 5'd0;
+      {result_event, score_valid, logit_valid, traced} <= 4'd0;
     end
   end
 
@@ -588,11 +592,10 @@ module vector_unit #(
   );
 
   // ---- queries, keys and values pass the rotation
-  wire qkv_valid, qkv_final;
+  wire qkv_valid, qkv_is_query, qkv_is_kv, qkv_is_value, qkv_final;
   wire [CtxW-1:0] qkv_ctx;
   wire [StepW-1:0] qkv_step;
   wire [TileW-1:0] qkv_tile;
-  wire [2:0] qkv_dest;
   wire [OpWordW-1:0] qkv_word;
   wire [GroupW-1:0] qkv_group;
   wire [KvAddrW-1:0] qkv_kv_base;
@@ -627,16 +630,18 @@ module vector_unit #(
       .cos_i(cos_i),
       .sin_i(sin_i),
       .valid_i(is_qkv),
-      .bypass_i(dest == DEST_VALUE),
+      .bypass_i(is_value),
       .bits_i(bits),
       .data_i(h),
       .marks_i({
         is_qkv,
+        to_query,
+        to_kv,
+        is_value,
         final_tile,
         ctx_o,
         step,
         tile,
-        dest,
         tile_word,
         tile_group,
         kv_base,
@@ -647,11 +652,13 @@ module vector_unit #(
       .early_ctx_o(early_kv_ctx_o),
       .marks_o({
         qkv_valid,
+        qkv_is_query,
+        qkv_is_kv,
+        qkv_is_value,
         qkv_final,
         qkv_ctx,
         qkv_step,
         qkv_tile,
-        qkv_dest,
         qkv_word,
         qkv_group,
         qkv_kv_base,
@@ -661,8 +668,6 @@ module vector_unit #(
       }),
       .data_o(qkv_data)
   );
-
-  wire qkv_is_query = qkv_valid && qkv_dest == DEST_QUERY;
 
   // ---- ports
   wire x_valid = embed_valid_i || to_residual;
@@ -751,8 +756,8 @@ module vector_unit #(
       .data_o(op_data_o)
   );
 
-  assign kv_valid_o = qkv_valid && (qkv_dest == DEST_KEY || qkv_dest == DEST_VALUE);
-  assign kv_is_v_o = qkv_dest == DEST_VALUE;
+  assign kv_valid_o = qkv_is_kv;
+  assign kv_is_v_o = qkv_is_value;
   assign kv_first_o = qkv_tile == {TileW{1'b0}};
   assign kv_last_o = qkv_final;
   assign kv_ctx_o = qkv_ctx;
@@ -801,7 +806,9 @@ module vector_unit #(
   assign trace_qkv_data_o = qkv_data;
 
   // every field is used in some configuration
-  wire unused = &{1'b0, bits, act, head, shift_t4[6], step, lanes, embed_data_i, result, qkv_data};
+  wire unused = &{
+    1'b0, bits, act, dest, head, shift_t4[6], step, lanes, embed_data_i, result, qkv_data
+  };
 endmodule
 
 `default_nettype wire

@@ -77,6 +77,7 @@ module prove_scheduler #(
   (* hierconn *) wire [1:0] \u_dut.u_waves.wave_q , \u_dut.u_waves.tile_q , \u_dut.u_waves.inner_q ;
   (* hierconn *) wire [1:0] \u_dut.u_waves.outer_q , \u_dut.step_ctx_q , \u_dut.softmax_q ;
   (* hierconn *) wire \u_dut.score_q ;
+  (* hierconn *) wire \u_dut.u_waves.tile_end_q , \u_dut.u_waves.one_wave_q , \u_dut.u_waves.last_tile_q ;
   (* hierconn *) wire [2:0] \u_dut.u_waves.step_q ;
 `endif
 
@@ -178,6 +179,8 @@ module prove_scheduler #(
         assert ({inner, outer} == { \u_dut.u_waves.inner_q , \u_dut.u_waves.outer_q });
         assert (step == \u_dut.u_waves.step_q && step_ctx == \u_dut.step_ctx_q );
         assert (score == \u_dut.score_q );
+        assert ( \u_dut.u_waves.tile_end_q == (wave == inner));
+        assert ( \u_dut.u_waves.last_tile_q == (tile == outer) && \u_dut.u_waves.one_wave_q == (inner == 2'd0));
       end
 `endif
     end

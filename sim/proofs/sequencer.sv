@@ -41,6 +41,7 @@ module prove_sequencer (
 `ifdef INDUCTION
   (* hierconn *) wire \u_dut.fetched_q , \u_dut.u_waves.prob_q , \u_dut.u_waves.kv_q , \u_dut.u_waves.sub_q ;
   (* hierconn *) wire \u_dut.u_waves.base_sub_q ;
+  (* hierconn *) wire \u_dut.u_waves.tile_end_q , \u_dut.u_waves.one_wave_q , \u_dut.u_waves.last_tile_q ;
   (* hierconn *) wire [1:0] \u_dut.pc_q , \u_dut.u_waves.step_q , \u_dut.u_waves.inner_q ;
   (* hierconn *) wire [1:0] \u_dut.u_waves.outer_q , \u_dut.u_waves.wave_q , \u_dut.u_waves.tile_q ;
   (* hierconn *) wire [3:0] \u_dut.u_waves.word_q , \u_dut.u_waves.base_word_q ;
@@ -131,6 +132,8 @@ module prove_sequencer (
       if (running_o && \u_dut.fetched_q ) assert (address_q == \u_dut.pc_q );
       if (busy) begin
         assert (wave <= inner && tile <= outer);
+        assert ( \u_dut.u_waves.tile_end_q == tile_end && \u_dut.u_waves.last_tile_q == (tile == outer));
+        assert ( \u_dut.u_waves.one_wave_q == (inner == 2'd0));
         assert ({step, inner, outer, wave, tile} == { \u_dut.u_waves.step_q , \u_dut.u_waves.inner_q ,
             \u_dut.u_waves.outer_q , \u_dut.u_waves.wave_q , \u_dut.u_waves.tile_q });
         assert ({prob, kv, word, sub} == { \u_dut.u_waves.prob_q , \u_dut.u_waves.kv_q ,

@@ -39,6 +39,7 @@ module prove_sequencer_idle (
       .Rows(2), .Sub(2)
   ) u_dut (.*);
   (* hierconn *) wire \u_dut.running_q , \u_dut.fetched_q , \u_dut.u_waves.valid_q , \u_dut.u_waves.last_q ;
+  (* hierconn *) wire \u_dut.u_waves.tile_end_q , \u_dut.u_waves.one_wave_q , \u_dut.u_waves.last_tile_q ;
   (* hierconn *) wire [5:0] \u_dut.pc_q , \u_dut.u_waves.wave_q , \u_dut.u_waves.inner_q ;
   (* hierconn *) wire [4:0] \u_dut.u_waves.tile_q , \u_dut.u_waves.outer_q ;
 
@@ -47,6 +48,11 @@ module prove_sequencer_idle (
   wire [5:0] waves = \u_dut.u_waves.inner_q - \u_dut.u_waves.wave_q ;
   wire [4:0] tiles = \u_dut.u_waves.outer_q - \u_dut.u_waves.tile_q ;
   wire ends = \u_dut.u_waves.valid_q && \u_dut.u_waves.last_q ;
+  // what is known a cycle before is true (sequencer.sv proves it); so begin the states of this proof
+  wire known = ! \u_dut.u_waves.valid_q || (
+      \u_dut.u_waves.tile_end_q == ( \u_dut.u_waves.wave_q == \u_dut.u_waves.inner_q ) &&
+      \u_dut.u_waves.last_tile_q == ( \u_dut.u_waves.tile_q == \u_dut.u_waves.outer_q ) &&
+      \u_dut.u_waves.one_wave_q == ( \u_dut.u_waves.inner_q == 6'd0));
   // what is left: the steps to load, then of the step in progress, then whether one is being fetched
   wire [20:0] left = ! \u_dut.running_q ? '0 : {
       1'b1, ends ? 7'd0 : {1'b0, steps} + 7'd1, \u_dut.u_waves.valid_q ,
@@ -65,6 +71,8 @@ module prove_sequencer_idle (
   end
   always_comb begin
     assume (!start_i);
+    if (age == 2'd0) assume (known);
+    assert (known);
     assume (f_last_i == (address_q == last));  // the program ROM
     if (reset_q) assert (idle_o && !wave_valid_o);
     assert (idle_o == (left == '0));
