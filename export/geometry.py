@@ -158,8 +158,8 @@ class Geometry:
 
     @property
     def dependent_latency(self) -> int:
-        """Cycles from a write to the requantisation of the first wave that may read it."""
-        return self.rows + 7 + self.seen
+        """Cycles from a write to the choice of a scalar for the first wave that may read it."""
+        return self.rows + 6 + self.seen
 
     @property
     def seen(self) -> int:

@@ -109,8 +109,8 @@ class Array:
             self.write_kv(cycle, group)
 
     def write_kv(self, cycle: int, group: int) -> None:
-        """A tile of values, or one wave's part of a tile of keys, written one cycle later."""
-        todo = self.writes.setdefault(cycle + 1, [])
+        """A tile of values, or one wave's part of a tile of keys, written two cycles later."""
+        todo = self.writes.setdefault(cycle + 2, [])
         p, cols = self.p, self.p["Cols"]
         address, is_value = random.randrange(p["KvDepth"]), random.random() < 0.5
         row, col = random.randrange(p["Rows"]), random.randrange(cols)

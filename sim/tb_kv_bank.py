@@ -4,6 +4,8 @@ Never of the same word, since what is read of a word that is being written is no
 """
 
 import random
+from collections.abc import Callable
+from functools import partial
 
 import cocotb
 from cocotb.handle import HierarchyObject
@@ -24,14 +26,19 @@ async def remembers(dut: HierarchyObject) -> None:
     data |= {"row": p["RowW"], "col": p["ColW"], "data": cols * width}
     widths = {f"w{name}": bits for name, bits in data.items()} | {"raddr": p["AddrW"]}
     timeline, expected = Timeline(["we"], widths), {}
-    written = None  # address of the cycle before: undefined when it is read now
+    written = None  # address of two cycles before: undefined when it is read now
+    coming: tuple[int, Callable[[], None]] | None = None  # the write of the cycle before
     for cycle in range(CYCLES):
         address = random.choice([at for at in range(depth) if at != written])
         timeline.at(cycle, raddr=address)
         expected[cycle + LATENCY] = list(memory.cells[p["Row"]][address])
         written = None
+        if coming:
+            written, write = coming
+            write()
+            coming = None
         if random.random() < 0.7:
-            address = written = random.randrange(depth)
+            address = random.randrange(depth)
             is_value = random.random() < 0.3
             tile = [random.getrandbits(width) for _ in range(cols)]
             row, col = random.randrange(rows), random.randrange(cols)
@@ -40,9 +47,9 @@ async def remembers(dut: HierarchyObject) -> None:
             timeline.at(cycle, we=1, wis_v=int(is_value), waddr=address, wdata=pack(tile, width))
             timeline.at(cycle, wrow=row, wcol=col, wsub=sub, wgroup=group)
             if is_value:
-                memory.write_value(address, row, tile)
+                coming = address, partial(memory.write_value, address, row, tile)
             else:
-                memory.write_key(address, sub, group, col, tile)
+                coming = address, partial(memory.write_key, address, sub, group, col, tile)
     record = await play(dut, timeline, ["rdata_o"], CYCLES + LATENCY)
     check = Checker("kv_bank")
     for cycle, word in expected.items():

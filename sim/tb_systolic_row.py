@@ -1,7 +1,8 @@
 """systolic_row: a wave every cycle, operands, probabilities, keys and values written meanwhile."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import cocotb
@@ -25,7 +26,8 @@ class Row:
         self.operands = OperandMemory(*shape, p["OpWords"])
         self.probs = OperandMemory(*shape, p["ProbWords"], zero_fill=True)
         self.kv = KvMemory(*shape, p["KvDepth"])
-        self.written: int | None = None  # KV address of the cycle before: undefined when read now
+        self.written: int | None = None  # KV address of two cycles before: undefined when read now
+        self.coming: tuple[int, Callable[[], None]] | None = None  # the write of the cycle before
 
     def products(self, wave: dict[str, int]) -> list[int]:
         """What the row adds to the partial sums of a wave."""
@@ -68,14 +70,18 @@ class Row:
             ports = {"prob_we": 1, "prob_word": word, "prob_group": group}
             yield {**ports, "prob_data": self.part(tile, p["ProbW"])}
         self.written = None
+        if self.coming:
+            self.written, write = self.coming
+            write()
+            self.coming = None
         if random.random() < 0.5:
             address, is_value = random.randrange(p["KvDepth"]), random.randint(0, 1)
             row, col = random.randrange(p["Rows"]), random.randrange(cols)
-            tile, self.written = random_tile(cols, p["KvW"]), address
+            tile = random_tile(cols, p["KvW"])
             if is_value:
-                self.kv.write_value(address, row, tile)
+                self.coming = address, partial(self.kv.write_value, address, row, tile)
             else:
-                self.kv.write_key(address, sub, group, col, tile)
+                self.coming = address, partial(self.kv.write_key, address, sub, group, col, tile)
             ports = {"kv_we": 1, "kv_is_v": is_value, "kv_addr": address, "kv_sub": sub}
             ports |= {"kv_group": group, "kv_row": row, "kv_col": col}
             yield {**ports, "kv_data": pack(tile, p["KvW"])}

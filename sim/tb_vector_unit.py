@@ -149,9 +149,9 @@ class Schedule:
         )
         at(start, acc=pack(t.acc, p["AccW"]))
         at(start - 1, shift_data=pack(t.shift, 5))
-        at(start, norm_mant=t.norm[0], norm_exp=t.norm[1])
-        at(start, recip_mant=pack([mantissa for mantissa, _ in t.recip], 16))
-        at(start, recip_exp=pack([exponent for _, exponent in t.recip], 6))
+        at(start - 1, norm_mant=t.norm[0], norm_exp=t.norm[1])
+        at(start - 1, recip_mant=pack([mantissa for mantissa, _ in t.recip], 16))
+        at(start - 1, recip_exp=pack([exponent for _, exponent in t.recip], 6))
         at(start + 4, bias_data=pack(t.bias, p["BiasW"]))
         cells = [min(abs(z) >> p["BumpShift"], len(self.bump) - 1) for z in t.z]
         at(start + 8, bump_data=pack([self.bump[cell] for cell in cells], p["BumpW"]))

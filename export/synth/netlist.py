@@ -106,9 +106,13 @@ def fold_output_registers(module: dict[str, Any]) -> int:
                 if not one or not _plain_register(module["cells"][ends[0][0]], clock):
                     break
                 registers[name] = ends[0][0]
-            one_clock = cell["connections"]["CLKA"] == clock or port != "AB"
+            wires = cell["connections"]
+            rom = wires["CEA"] == ["0"]  # of 36 bits: the clock of its other half is free
+            one_clock = port != "AB" or wires["CLKA"] == clock or rom
             if not used or len(registers) < len(used) or not one_clock:
                 continue
+            if port == "AB":
+                wires["CLKA"] = clock
             for name, register in registers.items():
                 cell["connections"][name] = module["cells"].pop(register)["connections"]["Q"]
             for name in outputs:  # unread outputs drive nothing

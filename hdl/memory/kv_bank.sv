@@ -6,7 +6,8 @@
 //           of a word, a new V tile is a whole word of one row.
 // Params    Rows, Cols, Row: array shape and this bank's row. W: bits per element. Depth, AddrW.
 //           Sub, SubW, GroupW as in operand_bank.
-// Latency   raddr_i -> rdata_o: 2 cycles. Write to read: two cycles, one for the choice of element.
+// Latency   raddr_i -> rdata_o: 2 cycles. Write to read: three cycles, one for the way here with the
+//           choice of this row's element, and one for the choice between it and a whole tile.
 // It does not compute addresses (see kv_writer).
 `default_nettype none
 
@@ -48,7 +49,6 @@ module kv_bank #(
   wire [ Sub*W-1:0] mine;  // this row's elements of a K tile, if it is the right one
   wire [   Sub-1:0] group_hit;
   wire [     W-1:0] element;
-  wire [  Cols-1:0] col_en;
 
   for (genvar s = 0; s < Sub; s = s + 1) begin : g_sub
     localparam integer PLACE = s * Rows + Row;  // in the word
@@ -59,20 +59,29 @@ module kv_bank #(
   end
   assign element = mine[wsub_i*W+:W];
 
-  assign col_en = {Cols{we_i}} &
-      (wis_v_i ? {Cols{wrow_i == ROW}} : {Cols{group_hit[wsub_i]}} & (FIRST_COL << wcol_i));
-
   initial begin
     for (integer i = 0; i < Depth; i = i + 1) mem[i] = {(Cols * W) {1'b0}};
   end
 
-  reg [  Cols-1:0] we_q;
-  reg [ AddrW-1:0] waddr_q;
+  reg hit_q, is_v_q;
+  reg [ColW-1:0] col_q;
+  reg [W-1:0] element_q;
+  reg [Cols*W-1:0] tile_q;
+  reg [Cols-1:0] we_q;
+  reg [AddrW-1:0] addr_q, waddr_q;
   reg [Cols*W-1:0] wdata_q;
+  wire [Cols-1:0] col_en = is_v_q ? {Cols{1'b1}} : FIRST_COL << col_q;
+
   always_ff @(posedge clk_i) begin
-    we_q    <= col_en;
-    waddr_q <= waddr_i;
-    wdata_q <= wis_v_i ? wdata_i : {Cols{element}};
+    hit_q     <= we_i && (wis_v_i ? wrow_i == ROW : group_hit[wsub_i]);
+    is_v_q    <= wis_v_i;
+    col_q     <= wcol_i;
+    element_q <= element;
+    tile_q    <= wdata_i;
+    addr_q    <= waddr_i;
+    we_q      <= {Cols{hit_q}} & col_en;
+    waddr_q   <= addr_q;
+    wdata_q   <= is_v_q ? tile_q : {Cols{element_q}};
     for (integer c = 0; c < Cols; c = c + 1) begin
       if (we_q[c]) mem[waddr_q][c*W+:W] <= wdata_q[c*W+:W];
     end

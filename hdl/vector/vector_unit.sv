@@ -17,7 +17,7 @@
 //           NormWait cycles later, where the norm scalar would not be ready otherwise.
 // Contexts  Number of tokens in flight, each with its own part of the memories. The tag names its
 //           context, which comes out with results: *_ctx_o. scalar_ctx_o and scalar_head_o
-//           (t0 - 1) choose the scalars, early_ctx_o the position one cycle before the results.
+//           (t0 - 2) choose the scalars, early_ctx_o the position one cycle before the results.
 //           With one context the heads' reciprocals are chosen here, with more outside.
 // Formats   Results travel in lanes of 16 bits, sign-extended; each step saturates to its `bits`.
 //           Memories hold no more than they need: ResidualW (residual), ActW (operands), KvW (cache).
@@ -102,7 +102,7 @@ module vector_unit #(
     output wire [  RopeAddrW-1:0] rope_addr_o,
     input  wire [(Cols/2)*16-1:0] cos_i,
     input  wire [(Cols/2)*16-1:0] sin_i,
-    // scalars, sampled at t0
+    // scalars, sampled at t0 - 1
     output wire [       CtxW-1:0] scalar_ctx_o,
     output wire [      HeadW-1:0] scalar_head_o,
     output wire [       CtxW-1:0] early_ctx_o,
@@ -237,25 +237,25 @@ module vector_unit #(
       .d_o(bias_addr_o)
   );
 
-  // ---- t0: choose the scalar; t1: mantissa; t4: shift amount
-  wire [      1:0] scalar_t0;
-  wire [HeadW-1:0] head_t0;
-  wire [      6:0] exponent_t0;
-  reg  [     15:0] mant_q;
+  // ---- t0-1: choose the scalar; t1: mantissa, after a register on the way to all lanes; t4: shift
+  wire [      1:0] scalar_m1;
+  wire [HeadW-1:0] head_m1;
+  wire [      6:0] exponent_m1;
+  reg [15:0] mant_q, mant_t1;
   reg  [      6:0] shift_q;
   wire [      6:0] shift_t4;
 
-  wire [      1:0] scalar_m1;
-  wire [      6:0] exponent_m1;
+  wire [      1:0] scalar_m2;
+  wire [      6:0] exponent_m2;
 
   delay_line #(
       .W(ParamFieldsW + CtxW),
-      .N(2)
-  ) u_param_fields_m1 (
+      .N(1)
+  ) u_param_fields_m2 (
       .clk_i(clk_i),
       .rst_i(rst_i),
       .d_i({tag_ctx_m3, f_scalar_i, f_head_i, f_exponent_i}),
-      .d_o({scalar_ctx_o, scalar_m1, scalar_head_o, exponent_m1})
+      .d_o({scalar_ctx_o, scalar_m2, scalar_head_o, exponent_m2})
   );
   delay_line #(
       .W(ParamFieldsW),
@@ -263,14 +263,14 @@ module vector_unit #(
   ) u_param_fields (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({scalar_m1, scalar_head_o, exponent_m1}),
-      .d_o({scalar_t0, head_t0, exponent_t0})
+      .d_i({scalar_m2, scalar_head_o, exponent_m2}),
+      .d_o({scalar_m1, head_m1, exponent_m1})
   );
 
   // The chosen head by comparisons: an index times 6 would become a multiplier.
   for (genvar s = 0; s < Heads; s = s + 1) begin : g_head
     localparam logic [HeadW-1:0] HEAD = s[HeadW-1:0];
-    wire this_one = Contexts > 1 || head_t0 == HEAD;
+    wire this_one = Contexts > 1 || head_m1 == HEAD;
     wire [21:0] mine = {recip_mant_i[s*16+:16], recip_exp_i[s*6+:6]} & {22{this_one}};
     wire [21:0] chosen;
     if (s == 0) begin : g_first
@@ -284,25 +284,26 @@ module vector_unit #(
   assign {recip_mant, recip_exp} = g_head[Heads-1].chosen;
 
   always_ff @(posedge clk_i) begin
-    case (scalar_t0)
+    mant_t1 <= mant_q;
+    case (scalar_m1)
       2'd1: begin
         mant_q  <= norm_mant_i;
-        shift_q <= exponent_t0 + {1'b0, norm_exp_i};
+        shift_q <= exponent_m1 + {1'b0, norm_exp_i};
       end
       2'd2: begin
         mant_q  <= recip_mant;
-        shift_q <= exponent_t0 + {1'b0, recip_exp};
+        shift_q <= exponent_m1 + {1'b0, recip_exp};
       end
       default: begin
         mant_q  <= 16'h8000;
-        shift_q <= exponent_t0;
+        shift_q <= exponent_m1;
       end
     endcase
   end
 
   delay_line #(
       .W(7),
-      .N(3)
+      .N(4)
   ) u_shift (
       .clk_i(clk_i),
       .rst_i(rst_i),
@@ -330,7 +331,7 @@ module vector_unit #(
         .clk_i(clk_i),
         .acc_i(acc_i[c*AccW+:AccW]),
         .shift_i(shift_data_q[c*5+:5]),
-        .mant_i(mant_q),
+        .mant_i(mant_t1),
         .exp_i(shift_t4[5:0]),
         .bias_i(bias_data_q[c*BiasW+:BiasW]),
         .out_bits_i(bits_t4),
