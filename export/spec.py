@@ -174,7 +174,7 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
     act_w, weight_w, kv_w = operand_width(qm), weight_width(qm), kv_width(qm)
     product_w = act_w + max(weight_w, kv_w)
     recip_wait = softmax_latency(g.cols) - g.dependent_latency
-    result_delay = 12 + int(bump is not None)  # vector_unit: the tag of a tile, and its results
+    result_delay = 13 + int(bump is not None)  # vector_unit: the tag of a tile, and its results
     return {
         "Rows": g.rows,
         "Cols": g.cols,
@@ -253,7 +253,6 @@ def parameters(qm: QuantModel, g: Geometry, builder: program.Builder) -> dict[st
         "FracBits": quant["score_frac_bits"],
         "ScoreTiles": score_tiles,
         "ScoreTileW": width(score_tiles),
-        "ScoreCountW": width(g.cols) + 1,
         "ProbSumW": max(
             (g.context * (2 ** quant["prob_bits"] - 1)).bit_length(),
             quant["prob_bits"] + width(g.cols),

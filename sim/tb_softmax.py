@@ -62,7 +62,7 @@ class Heads:
         lanes, tiles = self.p["C"], self.p["Tiles"]
         self.levels = ((lanes - 1).bit_length() + 1) // 2
         data = {"score": lanes * 16, "score_slot": slot_bits(self.p), "score_last": 1}
-        data |= {"score_tile": max(1, (tiles - 1).bit_length()), "score_count": lanes.bit_length()}
+        data |= {"score_tile": max(1, (tiles - 1).bit_length()), "score_present": lanes}
         self.timeline, self.expected = Timeline(["score_valid"], data), Expected()
         self.last, self.last_tiles, self.slot = 0, 0, 0
 
@@ -82,7 +82,7 @@ class Heads:
             row += [random.randint(-TOP, TOP) for _ in range(lanes - len(row))]
             here = {"score_slot": self.slot, "score_tile": tile, "score_last": int(last)}
             if last:
-                here["score_count"] = count
+                here["score_present"] = (1 << count) - 1
             self.timeline.at(self.timeline.now, score_valid=1, score=pack(row, 16), **here)
             self.timeline.now += 1
         self.last, self.last_tiles = self.timeline.now - 1, tiles

@@ -120,7 +120,7 @@ class Schedule:
     def place(self, t: Tile) -> None:
         """Drive one tile of a step as early as it may come."""
         p, dest = self.p, t.step["dest"]
-        start = self.timeline.now + 4
+        start = self.timeline.now + 5
         while not self.free(dest, start):
             start += 1
         finish(t, p, self.bump)
@@ -133,26 +133,26 @@ class Schedule:
         self.destination(t, start + self.late(dest))
         close = p["RopePasses"] if p["Rope"] and dest in QKV else 1
         again = 3 + p["Bump"] if dest == RESIDUAL else 1  # the same tile may come in the next step
-        self.timeline.now = start - 4 + max(close, again if t.final else 1)
+        self.timeline.now = start - 5 + max(close, again if t.final else 1)
         self.timeline.now += random.choice((0, 0, 0, 1, 3))
 
     def drive(self, t: Tile, start: int) -> None:
         """Every input in its cycle."""
         p, at, fields = self.p, self.timeline.at, t.step.fields
-        at(start - 4, tag_valid=1, tag_final=int(t.final), tag_step=t.step.number, tag_tile=t.tile)
+        at(start - 5, tag_valid=1, tag_final=int(t.final), tag_step=t.step.number, tag_tile=t.tile)
         at(
-            start - 3,
+            start - 4,
             **{
                 f"f_{name}": value & 0x7F if name == "exponent" else value
                 for name, value in fields.items()
             },
         )
         at(start, acc=pack(t.acc, p["AccW"]))
-        at(start - 1, shift_data=pack(t.shift, 5))
+        at(start - 2, shift_data=pack(t.shift, 5))
         at(start - 1, norm_mant=t.norm[0], norm_exp=t.norm[1])
         at(start - 1, recip_mant=pack([mantissa for mantissa, _ in t.recip], 16))
         at(start - 1, recip_exp=pack([exponent for _, exponent in t.recip], 6))
-        at(start + 4, bias_data=pack(t.bias, p["BiasW"]))
+        at(start + 3, bias_data=pack(t.bias, p["BiasW"]))
         cells = [min(abs(z) >> p["BumpShift"], len(self.bump) - 1) for z in t.z]
         at(start + 8, bump_data=pack([self.bump[cell] for cell in cells], p["BumpW"]))
         at(start + 8 + p["Bump"], cos=pack(t.cos, 16), sin=pack(t.sin, 16))
@@ -161,9 +161,9 @@ class Schedule:
         """Of the ROMs, in the cycle in which each is read."""
         p = self.p
         param = (t.step["param"] + t.step["per_tile"] * t.tile) % (1 << p["ParamW"])
-        self.fix(start - 4, step_addr_o=t.step.number)
-        self.fix(start - 2, shift_addr_o=param)
-        self.fix(start + 3, bias_addr_o=param)
+        self.fix(start - 5, step_addr_o=t.step.number)
+        self.fix(start - 3, shift_addr_o=param)
+        self.fix(start + 2, bias_addr_o=param)
         if p["Bump"]:
             cells = [min(abs(z) >> p["BumpShift"], len(self.bump) - 1) for z in t.z]
             self.fix(start + 7, bump_addr_o=(cells, p["BumpAddrW"]))

@@ -5,7 +5,7 @@
 //
 // The scores of a head arrive as tiles 0, 1, ... in order, idle cycles allowed; a head of the
 // another slot may follow at once. When the last tile is in, the probabilities leave in the same
-// tiles, one per cycle without a gap; lanes beyond score_count_i of the last tile are 0.
+// tiles, one per cycle without a gap; lanes of the last tile that are not in score_present_i are 0.
 //
 // Parameters: C         lanes of a tile, >= 2
 //             Tiles     most tiles of a head
@@ -39,7 +39,6 @@ module softmax #(
     parameter int Ring = 0,
     parameter int RecipBits = 6,
     parameter int TileW = (Tiles > 1) ? $clog2(Tiles) : 1,
-    parameter int CountW = $clog2(C + 1),
     parameter int SlotW = (Slots > 1) ? $clog2(Slots) : 1
 ) (
     input  logic                  clk_i,
@@ -48,7 +47,7 @@ module softmax #(
     input  logic [     SlotW-1:0] score_slot_i,
     input  logic [     TileW-1:0] score_tile_i,
     input  logic                  score_last_i,
-    input  logic [    CountW-1:0] score_count_i,
+    input  logic [         C-1:0] score_present_i,
     input  logic [      C*16-1:0] score_i,
     output logic [C*FracBits-1:0] exp2_addr_o,
     input  logic [C*ProbBits-1:0] exp2_data_i,
@@ -70,7 +69,7 @@ module softmax #(
 
   // Maximum of the tile, then of the head.
   logic [C-1:0] counted;
-  assign counted = ~({C{score_last_i}} & ({C{1'b1}} << score_count_i));
+  assign counted = {C{!score_last_i}} | score_present_i;
 
   logic [15:0] tile_max, head_max, max_d, max_q;  // max_q: of the last complete head
   logic [16:0] max_minus_tile;
@@ -114,7 +113,7 @@ module softmax #(
   logic start, read_q, read_end;
   logic [SlotW-1:0] start_slot, read_slot_q;
   logic [TileW-1:0] start_tile, read_tile_q, last_tile_q;
-  logic [CountW-1:0] start_count;
+  logic [C-1:0] start_present;
   logic [C-1:0] last_present_q;
   logic [C*16-1:0] score_q;
   delay_line #(
@@ -128,13 +127,13 @@ module softmax #(
       .d_o  (start)
   );
   delay_line #(
-      .W(SlotW + TileW + CountW),
+      .W(SlotW + TileW + C),
       .N(LEVELS - 1 - WAY)
   ) u_start_of (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i  ({score_slot_i, score_tile_i, score_count_i}),
-      .d_o  ({start_slot, start_tile, start_count})
+      .d_i  ({score_slot_i, score_tile_i, score_present_i}),
+      .d_o  ({start_slot, start_tile, start_present})
   );
   assign read_end = read_tile_q == last_tile_q;
 
@@ -143,7 +142,7 @@ module softmax #(
       read_slot_q <= start_slot;
       read_tile_q <= '0;
       last_tile_q <= start_tile;
-      last_present_q <= ~({C{1'b1}} << start_count);
+      last_present_q <= start_present;
     end else begin
       read_tile_q <= read_tile_q + 1'b1;
     end

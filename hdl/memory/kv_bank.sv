@@ -64,22 +64,21 @@ module kv_bank #(
   end
 
   reg hit_q, is_v_q;
-  reg [ColW-1:0] col_q;
+  reg [Cols-1:0] col_q;
   reg [W-1:0] element_q;
   reg [Cols*W-1:0] tile_q;
   reg [Cols-1:0] we_q;
   reg [AddrW-1:0] addr_q, waddr_q;
   reg [Cols*W-1:0] wdata_q;
-  wire [Cols-1:0] col_en = is_v_q ? {Cols{1'b1}} : FIRST_COL << col_q;
 
   always_ff @(posedge clk_i) begin
     hit_q     <= we_i && (wis_v_i ? wrow_i == ROW : group_hit[wsub_i]);
     is_v_q    <= wis_v_i;
-    col_q     <= wcol_i;
+    col_q     <= FIRST_COL << wcol_i;
     element_q <= element;
     tile_q    <= wdata_i;
     addr_q    <= waddr_i;
-    we_q      <= {Cols{hit_q}} & col_en;
+    we_q      <= {Cols{hit_q}} & ({Cols{is_v_q}} | col_q);
     waddr_q   <= addr_q;
     wdata_q   <= is_v_q ? tile_q : {Cols{element_q}};
     for (integer c = 0; c < Cols; c = c + 1) begin

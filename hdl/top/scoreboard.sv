@@ -85,7 +85,11 @@ module scoreboard #(
   // both answers, and the choice last: load_i comes late
   localparam logic [LenW-1:0] FIRST = First[LenW-1:0];
   wire ready = complete[slot_i] || count[slot_i*LenW+:LenW] >= need_i;
-  wire load_ready = complete[load_slot_i] || count[load_slot_i*LenW+:LenW] >= FIRST;
+  wire [Slots-1:0] first_there;  // whether the first wave's elements are, by slot
+  for (genvar s = 0; s < Slots; s = s + 1) begin : g_first
+    assign first_there[s] = complete[s] || count[s*LenW+:LenW] >= FIRST;
+  end
+  wire load_ready = first_there[load_slot_i];
   reg ready_q, gate_ready_q;
   always_ff @(posedge clk_i) begin
     ready_q      <= load_i ? load_ready : ready;

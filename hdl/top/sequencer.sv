@@ -83,13 +83,13 @@ module sequencer #(
     output wire [  StepW-1:0] at_step_o
 );
   // program counter and read-ahead
-  reg running_q, fetched_q;
+  reg running_q, fetched_q, sampled_q;  // sampled_q: kept here, away from where it comes from
   reg [StepW-1:0] pc_q;
 
   wire valid, last, ending, leaving;
   wire [TileW-1:0] outer;
   wire [StepW-1:0] step;
-  wire stop = (valid && last) || (fetched_q && f_sample_only_i && !sampled_i);
+  wire stop = (valid && last) || (fetched_q && f_sample_only_i && !sampled_q);
   wire load = running_q && leaving && fetched_q && !stop;
 
   always_ff @(posedge clk_i) begin
@@ -106,6 +106,7 @@ module sequencer #(
   end
 
   always_ff @(posedge clk_i) begin
+    if (start_i) sampled_q <= sampled_i;
     if (start_i) pc_q <= {StepW{1'b0}};
     else if (load) pc_q <= pc_q + 1'b1;
   end

@@ -2,7 +2,7 @@
 //
 // Purpose   requantise, activate, rotate, add to the residual stream, and hand the tile to the
 //           memory or unit that its step names. Cols lanes, one tile per cycle, never stalls.
-// Program   The step of a tile arrives as a tag four cycles before its sums (t0). The step's fields
+// Program   The step of a tile arrives as a tag five cycles before its sums (t0). The step's fields
 //           answer step_addr_o after one cycle; the per-channel shifts answer shift_addr_o and the
 //           biases bias_addr_o likewise. Fields:
 //             param, per_tile: word of the shift and bias ROMs (plus the tile number if per_tile)
@@ -65,7 +65,7 @@ module vector_unit #(
 ) (
     input  wire                   clk_i,
     input  wire                   rst_i,
-    // tag of a tile, at t0 - 4
+    // tag of a tile, at t0 - 5
     input  wire                   tag_valid_i,
     input  wire                   tag_final_i,
     input  wire [       CtxW-1:0] tag_ctx_i,
@@ -183,25 +183,26 @@ module vector_unit #(
     wire unused_ctx = &{1'b0, tag_ctx_i};
   end
 
-  // ---- t0-4 .. t0-1: fields of the step, channel parameters (a register behind each ROM)
+  // ---- t0-5 .. t0: fields of the step, channel parameters (a register behind each ROM, and one on
+  //      the way to the lanes)
   assign step_addr_o = tag_step_i;
 
-  wire             tag_valid_m3;
-  wire             tag_final_m3;
-  wire [StepW-1:0] tag_step_m3;
-  wire [TileW-1:0] tag_tile_m3;
-  wire [CtxW-1:0] tag_ctx, tag_ctx_m3;
+  wire             tag_valid_m4;
+  wire             tag_final_m4;
+  wire [StepW-1:0] tag_step_m4;
+  wire [TileW-1:0] tag_tile_m4;
+  wire [CtxW-1:0] tag_ctx, tag_ctx_m4;
   reg [ParamW-1:0] param_addr_q;
 
   delay_line #(
       .W(TagW),
       .N(1),
       .Reset(1)
-  ) u_tag_m3 (
+  ) u_tag_m4 (
       .clk_i(clk_i),
       .rst_i(rst_i),
       .d_i({tag_valid_i, tag_final_i, tag_ctx, tag_step_i, tag_tile_i}),
-      .d_o({tag_valid_m3, tag_final_m3, tag_ctx_m3, tag_step_m3, tag_tile_m3})
+      .d_o({tag_valid_m4, tag_final_m4, tag_ctx_m4, tag_step_m4, tag_tile_m4})
   );
 
   wire [ParamW-1:0] tile_offset;
@@ -210,7 +211,7 @@ module vector_unit #(
       .InW (TileW),
       .OutW(ParamW)
   ) u_tile_offset (
-      .data_i(tag_tile_m3),
+      .data_i(tag_tile_m4),
       .data_o(tile_offset)
   );
 
@@ -218,11 +219,13 @@ module vector_unit #(
     param_addr_q <= f_param_i + (f_per_tile_i ? tile_offset : {ParamW{1'b0}});
   end
 
-  reg [Cols*5-1:0] shift_data_q;
-  reg [Cols*BiasW-1:0] bias_data_q;
+  reg [Cols*5-1:0] shift_data_q, shift_t0;
+  reg [Cols*BiasW-1:0] bias_data_q, bias_t5;
   always_ff @(posedge clk_i) begin
     shift_data_q <= shift_data_i;
     bias_data_q  <= bias_data_i;
+    shift_t0     <= shift_data_q;
+    bias_t5      <= bias_data_q;
   end
 
   assign shift_addr_o = param_addr_q;
@@ -250,11 +253,11 @@ module vector_unit #(
 
   delay_line #(
       .W(ParamFieldsW + CtxW),
-      .N(1)
+      .N(2)
   ) u_param_fields_m2 (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({tag_ctx_m3, f_scalar_i, f_head_i, f_exponent_i}),
+      .d_i({tag_ctx_m4, f_scalar_i, f_head_i, f_exponent_i}),
       .d_o({scalar_ctx_o, scalar_m2, scalar_head_o, exponent_m2})
   );
   delay_line #(
@@ -330,10 +333,10 @@ module vector_unit #(
     ) u_requant (
         .clk_i(clk_i),
         .acc_i(acc_i[c*AccW+:AccW]),
-        .shift_i(shift_data_q[c*5+:5]),
+        .shift_i(shift_t0[c*5+:5]),
         .mant_i(mant_t1),
         .exp_i(shift_t4[5:0]),
-        .bias_i(bias_data_q[c*BiasW+:BiasW]),
+        .bias_i(bias_t5[c*BiasW+:BiasW]),
         .out_bits_i(bits_t4),
         .z_o(z_lane)
     );
@@ -383,17 +386,17 @@ module vector_unit #(
 
   delay_line #(
       .W(TagW),
-      .N(9),
+      .N(10),
       .Reset(1)
   ) u_tag_t6 (
       .clk_i(clk_i),
       .rst_i(rst_i),
-      .d_i({tag_valid_m3, tag_final_m3, tag_ctx_m3, tag_step_m3, tag_tile_m3}),
+      .d_i({tag_valid_m4, tag_final_m4, tag_ctx_m4, tag_step_m4, tag_tile_m4}),
       .d_o(tag_t6)
   );
   delay_line #(
       .W(DestFieldsW),
-      .N(9)
+      .N(10)
   ) u_fields_t6 (
       .clk_i(clk_i),
       .rst_i(rst_i),
@@ -414,7 +417,7 @@ module vector_unit #(
   );
   delay_line #(
       .W(5),
-      .N(7)
+      .N(8)
   ) u_bits_t4 (
       .clk_i(clk_i),
       .rst_i(rst_i),

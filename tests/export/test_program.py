@@ -71,7 +71,6 @@ def check_widths(program: Program) -> None:
         "TileW": max(last // program.cols, *(step["outer"] for step in program.steps)),
         "NormSumW": c["d_model"] * (2 ** (qm.residual_bits - 1) - 1) ** 2 + qm.eps_int,
         "ProbSumW": c["context"] * (2 ** qm.quant["prob_bits"] - 1),
-        "ScoreCountW": program.cols,
         "LogitTileW": -(-c["vocab_size"] // program.cols) - 1,
     }
     for name, value in fits.items():
