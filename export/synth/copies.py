@@ -14,6 +14,7 @@ import numpy as np
 from export.synth.floorplan import BLOCK, MULTIPLIER, Point
 
 REGISTER, TABLE = "TRELLIS_FF", "LUT4"
+INPUTS = ("DI", "M", "CE", "LSR")  # of a register, without its clock
 FEWEST = 4  # readers
 REACH = 24.0  # columns or rows of the device that one copy feeds
 
@@ -51,7 +52,9 @@ class Netlist:
         """Whether at most one table lies between this register and those that feed it: with more,
         the way to a far copy would be too long."""
         wires = self.cells[register]["connections"]
-        source = (wires.get("DI") or wires["M"])[0]
+        return all(self._is_near(net) for port in INPUTS for net in wires.get(port, ()))
+
+    def _is_near(self, source: Any) -> bool:
         begin = (None, REGISTER, MULTIPLIER, BLOCK)
         if self._kind(source) != TABLE:
             return self._kind(source) in begin

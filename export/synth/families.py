@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 from configs.boards import Board
 
@@ -42,19 +43,27 @@ def _part(board: Board) -> list[str]:
 
 
 def place(board: Board, netlist: str, placed: str) -> list[str]:
-    """nextpnr's options for a netlist without connections."""
-    return [*_part(board), "--json", netlist, "--no-route", "--write", placed]
+    """nextpnr's options to place a netlist; it writes what it placed."""
+    options = ["--json", netlist, "--no-route", "--write", placed, "--timing-allow-fail"]
+    return [*_part(board), *options]
 
 
-def place_and_route(
-    board: Board, netlist: str, constraints: str, seed: int, planned: bool
-) -> list[str]:
-    """nextpnr's options; outputs are named after the seed. The default router leaves a crowded
-    device unfinished, and is faster and better on others: `planned`, see floorplan."""
+def place_and_route(board: Board, netlist: str, constraints: str, seed: int) -> list[str]:
+    """nextpnr's options; outputs are named after the seed."""
     common = ["--json", netlist, "--seed", str(seed), "--timing-allow-fail"]
-    common += ["--report", f"report-{seed}.json", *(["--router", "router2"] if planned else [])]
+    common += ["--report", f"report-{seed}.json"]
     pins, output = ("--lpf", "--textcfg") if board.fpga.family == "ecp5" else ("--pcf", "--asc")
     return [*_part(board), *common, pins, constraints, output, f"config-{seed}.txt"]
+
+
+PLACED = ["--no-pack", "--no-place"]  # the netlist is placed already
+
+
+def settings(module: dict[str, Any], hz: float) -> None:
+    """For the second half of the way: nextpnr keeps its settings in the netlist, where they win
+    over its options, and forgets the clock. Its default router leaves a crowded device unfinished.
+    """
+    module["settings"] |= {"router": "router2", "target_freq": f"{hz:.6f}"}
 
 
 def pack(family: str, seed: int, bitstream: str) -> list[str]:

@@ -3,6 +3,7 @@ of a large array, one placed and routed design for every seed, bitstream."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -12,13 +13,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from configs import files
 from configs.boards import Board
 from configs.cli import UserError
 from export import rom_check
-from export.synth import copies, families, fit, floorplan, netlist, source, timing, tools
+from export.synth import copies, families, fit, floorplan, netlist, source, timing, tools, twins
 
 MILESTONES = re.compile(
     r"(?<=Executing )(?:SYNTH_\w+|MEMORY_LIBMAP|ABC9?)(?= pass)"
@@ -118,8 +120,12 @@ def plan(job: Job, key: str) -> dict[str, Any]:
         files.write_text(job.folder / "planned.json", json.dumps(design))
         return {"file": "planned.json", "fixed": len(chosen), "copies": count}
 
-    rules = [Path(str(module.__file__)).read_text("utf-8") for module in (floorplan, copies)]
+    rules = _text(floorplan), _text(copies)
     return _stage(job, "floorplan", _key(key, rules, tools.version(tool)), make)
+
+
+def _text(module: ModuleType) -> str:
+    return Path(str(module.__file__)).read_text(encoding="utf-8")
 
 
 def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> dict[str, Any]:
@@ -127,26 +133,54 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
     tool = families.ROUTER[job.board.fpga.family]
     assert made.constraints is not None
     constraints = f"{made.folder.name}/{made.constraints}"
-    options = families.place_and_route(
-        job.board, planned["file"], constraints, seed, planned["fixed"] > 0
-    )
+    options = families.place_and_route(job.board, planned["file"], constraints, seed)
+    by_hand = planned["fixed"] > 0
+    placed = job.folder / f"placed-{seed}.json"
 
-    def tell(line: str) -> None:
-        job.tell(f"seed-{seed}: {line}")
+    def run(arguments: list[str], log: Path) -> tools.Result:
+        tell = functools.partial(_tell, job, f"seed-{seed}: ")
+        return tools.run(tool, arguments, job.folder, log, tell, MILESTONES)
 
     def make() -> dict[str, Any]:
         log, report = job.folder / f"route-{seed}.log", job.folder / f"report-{seed}.json"
         report.unlink(missing_ok=True)
-        result = tools.run(tool, options, job.folder, log, tell, MILESTONES)
-        cost = {"seed": seed, "cpu_seconds": round(result.cpu_seconds, 1)}
-        cost |= {"memory_mib": round(result.memory_mib)}
-        if result.status or not report.is_file():
-            return {"status": "unroutable", "why": tools.last_error(log)} | cost
+        runs, found = [], {}
+        if by_hand:
+            log = job.folder / f"place-{seed}.log"
+            place = families.place(job.board, planned["file"], placed.name)
+            runs.append(run([*place, "--seed", str(seed), "--lpf", constraints], log))
+            if not runs[0].status:
+                found = {"twins": asdict(relieve(placed, made.clock_hz))}
+                log = job.folder / f"route-{seed}.log"
+                words = [placed.name if word == planned["file"] else word for word in options]
+                runs.append(run([*words, *families.PLACED], log))
+        else:
+            runs.append(run(options, log))
+        placed.unlink(missing_ok=True)  # large
+        cost = {"seed": seed, "cpu_seconds": round(sum(one.cpu_seconds for one in runs), 1)}
+        cost |= {"memory_mib": round(max(one.memory_mib for one in runs))}
+        if runs[-1].status or not report.is_file():
+            return {"status": "unroutable", "why": tools.last_error(log)} | cost | found
         scopes = netlist.scopes(netlist.top(netlist.load(job.folder / planned["file"])))
-        return {"status": "routed"} | cost | timing.read(report, scopes)
+        return {"status": "routed"} | cost | found | timing.read(report, scopes)
 
-    key = _key(planned["key"], options, tools.version(tool))
+    rules = _text(twins) if by_hand else ""
+    key = _key(planned["key"], options, rules, tools.version(tool))
     return _stage(job, f"seed-{seed}", key, make)
+
+
+def _tell(job: Job, who: str, line: str) -> None:
+    job.tell(who + line)
+
+
+def relieve(placed: Path, hz: float) -> twins.Relief:
+    """Twins of registers in a placed netlist, in place."""
+    design = netlist.load(placed)
+    module = netlist.top(design)
+    relief = twins.relieve(module, twins.SHARE * 1e9 / hz)
+    families.settings(module, hz)
+    files.write_text(placed, json.dumps(design))
+    return relief
 
 
 def bitstream(job: Job, best: dict[str, Any]) -> Path:

@@ -107,7 +107,7 @@ def fold_output_registers(module: dict[str, Any]) -> int:
                     break
                 registers[name] = ends[0][0]
             wires = cell["connections"]
-            rom = wires["CEA"] == ["0"]  # of 36 bits: the clock of its other half is free
+            rom = wires.get("CEA") == ["0"]  # of 36 bits: the clock of its other half is free
             one_clock = port != "AB" or wires["CLKA"] == clock or rom
             if not used or len(registers) < len(used) or not one_clock:
                 continue

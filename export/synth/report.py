@@ -81,6 +81,11 @@ def table(report: dict[str, Any]) -> str:
         cost = (f"{seed['cpu_seconds']:.0f}", f"{seed['memory_mib']}")
         clock = f"{seed['fmax_mhz']:.1f}" if seed["status"] == "routed" else seed["status"]
         lines.append(_row(f"seed {seed['seed']}", clock, *cost))
+        if twins := seed.get("twins"):
+            lines[-1] += (
+                f"   {twins['count']} twins of registers, longest way by estimate "
+                f"{twins['before']:.1f} -> {twins['after']:.1f} ns"
+            )
     if report["tokens_per_second"]:
         lines += [
             "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -20,14 +21,18 @@ from export.synth import (
     estimate,
     families,
     fit,
+    floorplan,
+    flow,
     netlist,
     pll,
     report,
     source,
     timing,
     tools,
+    twins,
 )
 from tests.export.helpers import case, rendered
+from tests.export.test_twins import check_the_same
 
 SMALLEST = case("2x2", "4 1 1 4 4", vocab=5, quant={"weight_bits": 4, "act_bits": 8, "kv_bits": 4})
 
@@ -201,6 +206,40 @@ def test_lights_and_reset_are_those_of_the_board() -> None:
     assert ".rst_n(rst_n)" in low
     assert "assign leds = all_leds[7:0];" in high
     assert ".rst_n(1'b1)" in high
+
+
+# -- a large array, on the smallest
+
+
+def test_a_planned_machine_is_placed_then_relieved_then_routed(
+    small: Path, sim_build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(floorplan, "LARGE", 0.0)
+    monkeypatch.setattr(twins, "SHARE", 0.1)
+    relieve, designs = twins.relieve, []
+
+    def watched(module: dict, limit: float) -> twins.Relief:
+        before = copy.deepcopy(module)
+        relief = relieve(module, limit)
+        designs.append((before, copy.deepcopy(module)))
+        return relief
+
+    monkeypatch.setattr(twins, "relieve", watched)
+    board = boards.load("ulx3s-85f").model_copy(update={"core_hz": 50_000_000})
+    folder = sim_build / "synth-planned"
+    shutil.rmtree(folder, ignore_errors=True)
+    job = flow.Job(small, board, folder, (1,), print, source.CORE_TOP)
+    result = flow.run(job)
+    (seed,) = result["seeds"]
+    assert seed["status"] == "routed"
+    assert seed["target_mhz"] == 50
+    assert seed["fmax_mhz"] > 50
+    assert result["floorplan"]["fixed"] > 0
+    (pair,) = designs
+    assert seed["twins"]["count"] == check_the_same(*pair) > 0
+    assert seed["twins"]["after"] < seed["twins"]["before"]
+    assert not list(folder.glob("placed-*"))
+    assert (folder / "config-1.txt").stat().st_size > 100_000
 
 
 # -- registers of block RAM

@@ -1,0 +1,142 @@
+"""Twins of registers in a placed netlist: what they are for, and that they change nothing else."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from export.synth import twins
+
+Module = dict[str, Any]
+DIRECTION = {"Q": "output", "F": "output", "P0": "output"}
+
+
+def cell(kind: str, place: str, **nets: int) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "parameters": {"SD": "1 "},
+        "attributes": {"NEXTPNR_BEL": place},
+        "port_directions": {port: DIRECTION.get(port, "input") for port in nets},
+        "connections": {port: [net] for port, net in nets.items()},
+    }
+
+
+def register(column: int, row: int, **nets: int) -> dict[str, Any]:
+    return cell(twins.REGISTER, f"X{column}/Y{row}/SLICEA.FF0", CLK=1, **nets)
+
+
+def module(cells: dict[str, dict[str, Any]]) -> Module:
+    """With a table in every fourth tile, beside which registers find a place."""
+    for column in range(0, 126, 4):
+        for row in (10, 40):
+            name = f"table {column} {row}"
+            cells[name] = cell(twins.TABLE, f"X{column}/Y{row}/SLICED.K0")
+    return {"cells": cells, "netnames": {}, "ports": {}}
+
+
+def chain(length: int = 4) -> Module:
+    """Registers in one place behind a block, and a block far away that the last of them feeds."""
+    cells = {"begin": cell("MULT18X18D", "X2/Y10/MULT18_0", P0=10)}
+    for n in range(length):
+        cells[f"r{n}"] = register(4 + n, 11, M=10 + n, Q=11 + n)
+    cells["end"] = cell("MULT18X18D", "X120/Y40/MULT18_0", A0=10 + length)
+    return module(cells)
+
+
+def origin(name: str) -> str:
+    return name.split("$twin")[0]
+
+
+def check_the_same(before: Module, after: Module) -> int:
+    """Every twin is fed as its origin, and every cell reads what it read, from one of the twins.
+
+    Returns the number of twins."""
+    data = ("DI", "M")
+    value = {}  # net -> net of the origin
+    for name, one in after["cells"].items():
+        if one["type"] == twins.REGISTER:
+            value[one["connections"]["Q"][0]] = before["cells"][origin(name)]["connections"]["Q"][0]
+    count = 0
+    for name, one in after["cells"].items():
+        old = before["cells"][origin(name)]
+        now = {p: [value.get(b, b) for b in bits] for p, bits in one["connections"].items()}
+        then = dict(old["connections"])
+        if "$twin" in name:
+            count += 1
+            for wires in (now, then):
+                wires["data"] = next(wires[port] for port in data if wires.get(port))
+                for port in data:
+                    wires.pop(port, None)
+        assert now == then, name
+    gone = before["cells"].keys() - after["cells"].keys()
+    assert all(before["cells"][name]["type"] == twins.REGISTER for name in gone)
+    places = [one["attributes"]["NEXTPNR_BEL"] for one in after["cells"].values()]
+    assert len(set(places)) == len(places)
+    return count
+
+
+def test_a_chain_is_spread_over_its_way() -> None:
+    design = chain()
+    before = copy.deepcopy(design)
+    relief = twins.relieve(design, 4.0)
+    assert relief.count == check_the_same(before, design) > 0
+    assert relief.before > 12.0
+    assert relief.after < 5.0
+    assert sum(one["type"] == twins.REGISTER for one in design["cells"].values()) == 4
+
+
+def test_a_register_that_is_read_everywhere_has_a_twin_in_each_part() -> None:
+    cells = {"begin": cell("MULT18X18D", "X60/Y10/MULT18_0", P0=10)}
+    cells["r"] = register(61, 11, M=10, Q=11)
+    for n in range(30):
+        cells[f"end{n}"] = cell("MULT18X18D", f"X{4 * n}/Y41/MULT18_0", A0=11)
+    design = module(cells)
+    before = copy.deepcopy(design)
+    relief = twins.relieve(design, 5.0)
+    assert relief.count == check_the_same(before, design) >= 2
+    assert relief.after < relief.before
+
+
+def test_short_ways_are_left_alone() -> None:
+    design = chain()
+    before = copy.deepcopy(design)
+    assert twins.relieve(design, 20.0).count == 0
+    assert design == before
+
+
+def test_registers_that_may_not_share_a_tile_do_not() -> None:
+    """Twins with four resets: no tile has two of them."""
+    cells = {}
+    for n in range(4):
+        cells[f"begin{n}"] = cell("MULT18X18D", f"X2/Y{10 + n}/MULT18_0", P0=10 + n)
+        cells[f"reset{n}"] = cell("MULT18X18D", f"X2/Y{20 + n}/MULT18_0", P0=20 + n)
+        cells[f"r{n}"] = register(4, 10 + n, M=10 + n, LSR=20 + n, Q=30 + n)
+        cells[f"end{n}"] = cell("MULT18X18D", f"X120/Y{10 + n}/MULT18_0", A0=30 + n)
+    design = module(cells)
+    before = copy.deepcopy(design)
+    assert twins.relieve(design, 4.0).count == check_the_same(before, design) >= 4
+    resets: dict[str, set[int]] = {}
+    for one in design["cells"].values():
+        if "LSR" in one["connections"]:
+            tile = one["attributes"]["NEXTPNR_BEL"].rpartition("/")[0]
+            resets.setdefault(tile, set()).add(one["connections"]["LSR"][0])
+    assert all(len(nets) == 1 for nets in resets.values())
+
+
+def test_the_check_sees_a_twin_that_is_fed_by_another_net() -> None:
+    design = chain()
+    before = copy.deepcopy(design)
+    twins.relieve(design, 4.0)
+    twin = next(name for name in design["cells"] if "$twin" in name)
+    design["cells"][twin]["connections"]["M"] = [14]
+    with pytest.raises(AssertionError):
+        check_the_same(before, design)
+
+
+def test_a_cell_without_a_place_is_named() -> None:
+    design = chain()
+    del design["cells"]["r1"]["attributes"]["NEXTPNR_BEL"]
+    with pytest.raises(ValueError, match="r1 has no place"):
+        twins.relieve(design, 4.0)
