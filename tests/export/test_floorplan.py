@@ -174,7 +174,7 @@ def test_a_netlist_with_copies_does_what_the_module_does(sim_build: Path) -> Non
     design = netlist.load(folder / "netlist.json")
     top, generator = netlist.top(design), random.Random(1)
     at = {name: (generator.uniform(0, 126), generator.uniform(0, 95)) for name in top["cells"]}
-    assert copies.spread(top, at) > 10
+    assert copies.spread(top, at) > 0
 
     def simulate() -> None:
         (folder / "copied.json").write_text(json.dumps(design))
