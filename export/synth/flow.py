@@ -20,7 +20,19 @@ from configs import files
 from configs.boards import Board
 from configs.cli import UserError
 from export import rom_check
-from export.synth import copies, families, fit, floorplan, netlist, source, timing, tools, twins
+from export.synth import (
+    copies,
+    families,
+    fit,
+    floorplan,
+    netlist,
+    placed,
+    slots,
+    source,
+    timing,
+    tools,
+    twins,
+)
 
 MILESTONES = re.compile(
     r"(?<=Executing )(?:SYNTH_\w+|MEMORY_LIBMAP|ABC9?)(?= pass)"
@@ -135,7 +147,7 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
     constraints = f"{made.folder.name}/{made.constraints}"
     options = families.place_and_route(job.board, planned["file"], constraints, seed)
     by_hand = planned["fixed"] > 0
-    placed = job.folder / f"placed-{seed}.json"
+    placed_file = job.folder / f"placed-{seed}.json"
 
     def run(arguments: list[str], log: Path) -> tools.Result:
         tell = functools.partial(_tell, job, f"seed-{seed}: ")
@@ -147,16 +159,16 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
         runs, found = [], {}
         if by_hand:
             log = job.folder / f"place-{seed}.log"
-            place = families.place(job.board, planned["file"], placed.name)
+            place = families.place(job.board, planned["file"], placed_file.name)
             runs.append(run([*place, "--seed", str(seed), "--lpf", constraints], log))
             if not runs[0].status:
-                found = {"twins": asdict(relieve(placed, made.clock_hz))}
+                found = {"twins": asdict(relieve(placed_file, made.clock_hz))}
                 log = job.folder / f"route-{seed}.log"
-                words = [placed.name if word == planned["file"] else word for word in options]
+                words = [placed_file.name if word == planned["file"] else word for word in options]
                 runs.append(run([*words, *families.PLACED], log))
         else:
             runs.append(run(options, log))
-        placed.unlink(missing_ok=True)  # large
+        placed_file.unlink(missing_ok=True)  # large
         cost = {"seed": seed, "cpu_seconds": round(sum(one.cpu_seconds for one in runs), 1)}
         cost |= {"memory_mib": round(max(one.memory_mib for one in runs))}
         if runs[-1].status or not report.is_file():
@@ -164,7 +176,7 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
         scopes = netlist.scopes(netlist.top(netlist.load(job.folder / planned["file"])))
         return {"status": "routed"} | cost | found | timing.read(report, scopes)
 
-    rules = _text(twins) if by_hand else ""
+    rules = [_text(module) for module in (placed, slots, twins)] if by_hand else []
     key = _key(planned["key"], options, rules, tools.version(tool))
     return _stage(job, f"seed-{seed}", key, make)
 
@@ -173,13 +185,13 @@ def _tell(job: Job, who: str, line: str) -> None:
     job.tell(who + line)
 
 
-def relieve(placed: Path, hz: float) -> twins.Relief:
+def relieve(path: Path, hz: float) -> twins.Relief:
     """Twins of registers in a placed netlist, in place."""
-    design = netlist.load(placed)
+    design = netlist.load(path)
     module = netlist.top(design)
     relief = twins.relieve(module, twins.SHARE * 1e9 / hz)
     families.settings(module, hz)
-    files.write_text(placed, json.dumps(design))
+    files.write_text(path, json.dumps(design))
     return relief
 
 

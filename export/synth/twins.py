@@ -1,246 +1,41 @@
-"""Registers of a placed design whose ways are too long get a twin nearer to what they feed.
+"""Registers of a placed design whose ways are too long get a twin nearer to what they feed, and so
+do tables of registers alone.
 
 A placer that looks for short nets has no reason to put a register into the middle of a long way,
 and a register that is read all over the device has no good place at all. A twin is fed by the same
 and does the same, so this changes neither a bit nor a cycle. It is put into a free place of the
 device, and nothing that is placed moves.
-
-Works on the netlist that nextpnr writes after placement for ECP5: tables (TRELLIS_COMB) and
-registers (TRELLIS_FF) with the place of each in its attribute NEXTPNR_BEL. Times are estimates in
-ns, from the distance in tiles.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-Pin = tuple[str, str]  # cell, port
-Point = tuple[float, float]  # column and row of the device
-Control = tuple[Any, ...]  # clock, set or reset, enable, and how they are used
+from export.synth.placed import (
+    LAUNCH,
+    LOOK_UP,
+    NEIGHBOUR,
+    REGISTER,
+    Pin,
+    Placed,
+    Point,
+    position,
+    way,
+)
+from export.synth.slots import Slots, control
 
-REGISTER, TABLE, RAM_WRITE = "TRELLIS_FF", "TRELLIS_COMB", "TRELLIS_RAMW"
-PLACE = re.compile(r"X(\d+)/Y(\d+)/(?:SLICE(\w)\.)?(\w+)")
-OF_ALL = ("A", "B", "C", "D", "FCI")  # inputs that all outputs of a table depend on
-OF_MUX = ("M", "F1", "FXA", "FXB")  # and those of its output OFX alone
-NEIGHBOUR = ("FCI", "FXA", "FXB", "F1", "DI")  # wired to the neighbour in the slice
-CLOCKS = re.compile(r"W?CLK[AB0-3]?|WCK")
-STEP, TILE = 0.45, 0.085  # a way of no tile, and each tile of it
-LOOK_UP, CARRY, INTO_CARRY = 0.24, 0.05, 0.45
-LAUNCH = {REGISTER: 0.5, "MULT18X18D": 1.0}
-BLOCK_REGISTERED, BLOCK = 1.0, 5.7
+FED = ("A", "B", "C", "D", "DI", "M", "LSR", "CE")  # by nets that a twin is fed by as well
 REACH = 24.0  # columns or rows that one twin feeds
 GAIN = 0.3  # ns: a twin for less is not worth its place
+LEAST = 1.0  # the same, of a table
 MARK = "$twin"  # in a twin's name, behind that of the register
 SHARE = 0.65  # of a period: ways shorter than this are left
 SWEEPS = 8
-NEARBY = 2000  # places that are tried for a twin
 PARTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)  # of the way from what feeds it
-
-
-def position(bel: str) -> Point:
-    """Column and row of a place."""
-    match = PLACE.match(bel)
-    assert match is not None
-    return float(match[1]), float(match[2])
-
-
-def way(begin: Point, end: Point, port: str = "") -> float:
-    """Time of a wire."""
-    if port in NEIGHBOUR:
-        return 0.0
-    return STEP + TILE * (abs(begin[0] - end[0]) + abs(begin[1] - end[1]))
-
-
-class Placed:
-    """A placed module: who drives and reads each net, where cells lie, and times."""
-
-    def __init__(self, module: dict[str, Any]) -> None:
-        self.cells: dict[str, dict[str, Any]] = module["cells"]
-        self.netnames = module["netnames"]
-        self.at: dict[str, Point] = {}
-        self.driver: dict[int, str] = {}
-        self.readers: dict[int, list[Pin]] = {}
-        for name, cell in self.cells.items():
-            if "NEXTPNR_BEL" not in cell["attributes"]:
-                raise ValueError(f"{name} has no place")
-            self.at[name] = position(cell["attributes"]["NEXTPNR_BEL"])
-            constant = name.startswith("$PACKER")
-            for port, bits in cell["connections"].items():
-                if not bits or not isinstance(bits[0], int) or CLOCKS.fullmatch(port):
-                    continue
-                if cell["port_directions"][port] == "input":
-                    self.readers.setdefault(bits[0], []).append((name, port))
-                elif not constant:
-                    self.driver[bits[0]] = name
-        self.next_net = 1 + max((*self.driver, *self.readers))
-        self.order = self._in_order()
-        self.arrival: dict[int, float] = {}  # at the driver's output
-        self.tail: dict[int, float] = {}  # from the driver's output to the slowest end
-
-    def net(self, name: str, port: str) -> int | None:
-        """The net at a port, if it is driven by a cell."""
-        bits = self.cells[name]["connections"].get(port)
-        return bits[0] if bits and isinstance(bits[0], int) and bits[0] in self.driver else None
-
-    def _inputs(self, output: int) -> Iterator[tuple[int, str]]:
-        """Nets and ports of a table that the net at one of its outputs depends on."""
-        table = self.driver[output]
-        is_mux = self.cells[table]["connections"].get("OFX") == [output]
-        for port in OF_ALL + OF_MUX if is_mux else OF_ALL:
-            net = self.net(table, port)
-            if net is not None:
-                yield net, port
-
-    def _in_order(self) -> list[int]:
-        """Nets of tables, each after those that it depends on."""
-        result: list[int] = []
-        seen: set[int] = set()
-        for first, name in self.driver.items():
-            if first in seen or self.cells[name]["type"] != TABLE:
-                continue
-            seen.add(first)
-            path = [(first, self._inputs(first))]
-            while path:
-                net, before = path[-1]
-                for source, _ in before:
-                    if source not in seen and self.cells[self.driver[source]]["type"] == TABLE:
-                        seen.add(source)
-                        path.append((source, self._inputs(source)))
-                        break
-                else:
-                    result.append(net)
-                    path.pop()
-        return result
-
-    def launch(self, name: str) -> float:
-        """From the clock to the output of a cell that is no table."""
-        cell = self.cells[name]
-        if cell["type"] == "DP16KD":
-            registered = "OUTREG" in (cell["parameters"].get(f"REGMODE_{p}") for p in "AB")
-            return BLOCK_REGISTERED if registered else BLOCK
-        return LAUNCH.get(cell["type"], 0.0)
-
-    def through(self, table: str, port: str) -> float:
-        """From an input of a table to its outputs."""
-        if port == "FCI":
-            return CARRY
-        return INTO_CARRY if self.cells[table]["parameters"].get("MODE") == "CCU2" else LOOK_UP
-
-    def time(self) -> None:
-        """Arrivals and tails of all nets."""
-        self.arrival = {
-            net: self.launch(name)
-            for net, name in self.driver.items()
-            if self.cells[name]["type"] != TABLE
-        }
-        for net in self.order:
-            name = self.driver[net]
-            self.arrival[net] = max(
-                (self.at_pin(n, (name, p)) + self.through(name, p) for n, p in self._inputs(net)),
-                default=0.0,
-            )
-        self.tail = {}
-        begins = [net for net in self.driver if self.cells[self.driver[net]]["type"] != TABLE]
-        for net in [*reversed(self.order), *begins]:
-            spot = self.at[self.driver[net]]
-            pins = self.readers.get(net, ())
-            self.tail[net] = max((self.after(spot, pin) for pin in pins), default=0.0)
-
-    def at_pin(self, net: int, pin: Pin) -> float:
-        """Arrival at a reader."""
-        return self.arrival[net] + way(self.at[self.driver[net]], self.at[pin[0]], pin[1])
-
-    def after(self, spot: Point, pin: Pin) -> float:
-        """From a driver at `spot` through a reader to the slowest end behind it."""
-        name, port = pin
-        cell = self.cells[name]
-        beyond = 0.0
-        if cell["type"] == TABLE and port in OF_ALL + OF_MUX:
-            outputs = ("F", "FCO", "OFX") if port in OF_ALL else ("OFX",)
-            nets = [net for output in outputs for net in cell["connections"].get(output) or ()]
-            beyond = self.through(name, port)
-            beyond += max((self.tail.get(net, 0.0) for net in nets), default=0.0)
-        return way(spot, self.at[name], port) + beyond
-
-    def slowest(self) -> float:
-        """The longest way of all, by the estimate."""
-        return max(
-            self.arrival[net] + self.tail[net]
-            for net, name in self.driver.items()
-            if self.cells[name]["type"] != TABLE
-        )
-
-
-def control(cell: Mapping[str, Any]) -> Control:
-    """What registers in one slice must share."""
-    wires = cell["connections"]
-    nets = [(wires.get(port) or [None])[0] for port in ("CLK", "LSR", "CE")]
-    modes = ("CLKMUX", "LSRMUX", "CEMUX", "SRMODE", "GSR")
-    return *(net if isinstance(net, int) else None for net in nets), *(
-        cell["parameters"].get(mode, "") for mode in modes
-    )
-
-
-class Slots:
-    """Free places for registers."""
-
-    def __init__(self, cells: Mapping[str, Any]) -> None:
-        self.taken: dict[tuple[int, int], dict[tuple[str, str], Control]] = {}
-        closed: set[tuple[int, int, str, str]] = set()
-        tiles: set[tuple[int, int]] = set()
-        for cell in cells.values():
-            match = PLACE.match(cell["attributes"]["NEXTPNR_BEL"])
-            if match is None or match[3] is None:
-                continue
-            tile, part, bel = (int(match[1]), int(match[2])), match[3], match[4]
-            tiles.add(tile)
-            registers = self.taken.setdefault(tile, {})
-            if cell["type"] == REGISTER:
-                registers[part, bel] = control(cell)
-            elif cell["type"] == RAM_WRITE or cell["parameters"].get("MODE") == "DPRAM":
-                closed |= {(*tile, part, which) for which in ("FF0", "FF1")}
-            elif cell["connections"].get("M"):  # the way into a register from outside the slice
-                closed.add((*tile, part, bel.replace("K", "FF")))
-        self.free = [
-            (*tile, part, bel)
-            for tile in sorted(tiles)
-            for part in "ABCD"
-            for bel in ("FF0", "FF1")
-            if (part, bel) not in self.taken[tile] and (*tile, part, bel) not in closed
-        ]
-        self.points = np.array([place[:2] for place in self.free], float).reshape(-1, 2)
-        self.open = np.ones(len(self.free), bool)
-
-    def find(self, wanted: Point, needs: Control) -> int | None:
-        """Number of the nearest place that suits a register with these controls: one set or reset
-        and one enable in a tile at most, beside none."""
-        distance = np.abs(self.points - np.array(wanted)).sum(axis=1)
-        distance[~self.open] = np.inf
-        count = min(NEARBY, len(distance) - 1)
-        near = np.argpartition(distance, count)[:count]
-        for index in near[np.argsort(distance[near], kind="stable")]:
-            if not self.open[index]:
-                return None
-            column, row, part, _ = self.free[index]
-            here = self.taken[column, row]
-            beside = [value for place, value in here.items() if place[0] == part]
-            resets = {value[1] for value in here.values()} | {needs[1], None}
-            enables = {value[2] for value in here.values()} | {needs[2], None}
-            if all(v == needs for v in beside) and len(resets) <= 2 and len(enables) <= 2:
-                return int(index)
-        return None
-
-    def take(self, index: int, needs: Control) -> str:
-        """Its name; it is free no more."""
-        column, row, part, bel = self.free[index]
-        self.open[index] = False
-        self.taken[column, row][part, bel] = needs
-        return f"X{column}/Y{row}/SLICE{part}.{bel}"
 
 
 def regions(pins: list[Pin], at: Mapping[str, Point]) -> list[list[Pin]]:
@@ -281,7 +76,54 @@ class Twins:
                     slow.append((worst, net, name))
         for _, net, name in sorted(slow, reverse=True):
             self._relieve(net, name, limit)
+        for net in [n for n in placed.order if placed.arrival[n] + placed.tail[n] > limit]:
+            self._spread(net, placed.driver[net], limit)
         return self.count - before
+
+    def _spread(self, net: int, name: str, limit: float) -> None:
+        """Twins of a table that depends on registers alone, in the middle of what it feeds: its
+        registers can follow."""
+        placed, cell = self.placed, self.placed.cells[name]
+        feeds = [placed.net(name, port) for port in "ABCD"]
+        begins = [placed.driver[feed] for feed in feeds if feed is not None]
+        if (
+            cell["parameters"].get("MODE", "LOGIC") != "LOGIC"
+            or cell["connections"].get("F") != [net]
+            or cell["connections"].get("OFX")
+            or not begins
+            or any(placed.cells[begin]["type"] != REGISTER for begin in begins)
+        ):
+            return
+        here = placed.at[name]
+        late = [
+            pin
+            for pin in placed.readers.get(net, [])
+            if pin[1] not in NEIGHBOUR and placed.arrival[net] + placed.after(here, pin) > limit
+        ]
+        for group in regions(late, placed.at) if late else []:
+            middle = np.mean([placed.at[reader] for reader, _ in group], axis=0)
+            point = float(middle[0]), float(middle[1])
+            now, then = (max(placed.after(at, pin) for pin in group) for at in (here, point))
+            until = LAUNCH[REGISTER] + LOOK_UP
+            until += max(way(placed.at[begin], point) for begin in begins)
+            if then < now - LEAST and until + then < placed.arrival[net] + now + LEAST:
+                self._twin_table(net, name, group, point)
+
+    def _twin_table(self, net: int, name: str, group: list[Pin], point: Point) -> None:
+        placed, original = self.placed, self.placed.cells[name]
+        bel = self.slots.take_table(point)
+        if bel is None:
+            return
+        wires = {port: list(bits) for port, bits in original["connections"].items()}
+        twin = self._add(net, name, group, bel, wires | {"F": [placed.next_net]}, {})
+        output = placed.net(twin, "F")
+        assert output is not None
+        placed.order.insert(0, output)  # it depends on registers alone
+        inputs = [feed for feed, _ in placed.inputs(output)]
+        placed.arrival[output] = LOOK_UP + max(
+            placed.arrival[feed] + way(placed.at[placed.driver[feed]], position(bel))
+            for feed in inputs
+        )
 
     def _feeds(self, name: str) -> list[int]:
         """Nets that a twin must be reached by."""
@@ -331,15 +173,33 @@ class Twins:
 
     def _twin(self, net: int, name: str, group: list[Pin], bel: str) -> None:
         placed, original = self.placed, self.placed.cells[name]
+        wires = {port: list(bits) for port, bits in original["connections"].items()}
+        data = wires.get("DI") or wires["M"]
+        wires |= {"DI": [], "M": data, "Q": [placed.next_net]}
+        twin = self._add(net, name, group, bel, wires, {"SD": "0 "})
+        placed.cells[twin]["port_directions"] |= {"DI": "input", "M": "input"}
+        output = placed.net(twin, "Q")
+        assert output is not None
+        placed.arrival[output] = LAUNCH[REGISTER]
+
+    def _add(
+        self,
+        net: int,
+        name: str,
+        group: list[Pin],
+        bel: str,
+        wires: dict[str, list[int]],
+        parameters: dict[str, str],
+    ) -> str:
+        """A twin of `name`, whose output takes `group` from `net`; its name."""
+        placed, original = self.placed, self.placed.cells[name]
         self.count += 1
         twin, output = f"{name.split(MARK)[0]}{MARK}{self.count}", placed.next_net
         placed.next_net += 1
-        wires = {port: list(bits) for port, bits in original["connections"].items()}
-        wires |= {"DI": [], "M": wires.get("DI") or wires["M"], "Q": [output]}
         placed.cells[twin] = original | {
             "connections": wires,
-            "port_directions": original["port_directions"] | {"DI": "input", "M": "input"},
-            "parameters": original["parameters"] | {"SD": "0 "},
+            "port_directions": dict(original["port_directions"]),
+            "parameters": original["parameters"] | parameters,
             "attributes": original["attributes"] | {"NEXTPNR_BEL": bel},
         }
         placed.netnames[twin] = {"hide_name": 0, "bits": [output], "attributes": {}}
@@ -349,24 +209,26 @@ class Twins:
         moved = set(group)
         placed.readers[net] = [pin for pin in placed.readers[net] if pin not in moved]
         placed.readers[output], placed.driver[output] = list(group), twin
-        placed.arrival[output] = LAUNCH[REGISTER]
         placed.tail[output] = max(placed.after(point, pin) for pin in group)
-        for port in ("M", "LSR", "CE"):
+        for port in FED:
             feed = placed.net(twin, port)
             if feed is not None:
                 placed.readers[feed].append((twin, port))
         if not placed.readers[net] and net not in self.outside:
             self._remove(net, name)
+        return twin
 
     def _remove(self, net: int, name: str) -> None:
-        """Take away a register that nothing reads any more."""
+        """Take away a cell that nothing reads any more."""
         placed = self.placed
-        for port in ("DI", "M", "LSR", "CE"):
+        for port in FED:
             feed = placed.net(name, port)
             if feed is not None:
                 placed.readers[feed].remove((name, port))
         for entry in [n for n, e in placed.netnames.items() if e["bits"] == [net]]:
             del placed.netnames[entry]
+        if net in placed.order:
+            placed.order.remove(net)
         del placed.cells[name], placed.driver[net]
 
 
