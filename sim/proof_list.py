@@ -388,6 +388,18 @@ PROOFS = (
         ),
     ),
     Proof(
+        "noise_streams",
+        depth=34,
+        stand_ins=("noise_value_any",),
+        twins=(
+            Edit("noise_streams", "step && stream_q == STREAM", "step"),
+            Edit("noise_streams", ".waddr_i({ctx_q, tile})", ".waddr_i({stream_q, tile})"),
+            Edit("noise_streams", "? FIRST_DRAWS : DRAWS", "? FIRST_DRAWS : FIRST_DRAWS"),
+            Edit("noise_streams", "!step && !writing_q", "!step"),
+            Edit("noise_streams", "zero_q[choice]   <=", "zero_q[ctx_q]   <="),
+        ),
+    ),
+    Proof(
         "uart_rx",
         depth=62,
         twins=(
