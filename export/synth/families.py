@@ -59,11 +59,18 @@ def place_and_route(board: Board, netlist: str, constraints: str, seed: int) -> 
 PLACED = ["--no-pack", "--no-place"]  # the netlist is placed already
 
 
-def settings(module: dict[str, Any], hz: float) -> None:
-    """For the second half of the way: nextpnr keeps its settings in the netlist, where they win
-    over its options, and forgets the clock. Its default router leaves a crowded device unfinished.
+def reopen(module: dict[str, Any], hz: float) -> None:
+    """Make a netlist that nextpnr has placed fit to be read again.
+
+    nextpnr keeps its settings in the netlist, where they win over its options, and forgets the
+    clock; its default router leaves a crowded device unfinished. It leaves out inputs without a
+    net, and then does not tie them to their constants: unless they are unknown.
     """
     module["settings"] |= {"router": "router2", "target_freq": f"{hz:.6f}"}
+    for cell in module["cells"].values():
+        for port, bits in cell["connections"].items():
+            if not bits and cell["port_directions"][port] == "input":
+                cell["connections"][port] = ["x"]
 
 
 def pack(family: str, seed: int, bitstream: str) -> list[str]:

@@ -190,7 +190,7 @@ def relieve(path: Path, hz: float) -> twins.Relief:
     design = netlist.load(path)
     module = netlist.top(design)
     relief = twins.relieve(module, twins.SHARE * 1e9 / hz)
-    families.settings(module, hz)
+    families.reopen(module, hz)
     files.write_text(path, json.dumps(design))
     return relief
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -240,6 +241,43 @@ def test_a_planned_machine_is_placed_then_relieved_then_routed(
     assert seed["twins"]["after"] < seed["twins"]["before"]
     assert not list(folder.glob("placed-*"))
     assert (folder / "config-1.txt").stat().st_size > 100_000
+
+
+def configuration(path: Path) -> set[str]:
+    """Lines of the configuration by tile, without its routing: the ways, and which of a tile's
+    two resets a slice takes."""
+    lines, tile = set(), ""
+    for line in path.read_text().splitlines():
+        if line.startswith("."):
+            tile = line
+        elif line and not line.startswith("arc:"):
+            lines.add(tile + re.sub(r"LSR[01]\.", "LSR.", line))
+    return lines
+
+
+def test_a_placed_netlist_that_is_read_again_means_the_same(sim_build: Path) -> None:
+    """Its configuration is that of one run; inputs that are left out would be seen."""
+    folder, board = sim_build / "synth-planned", boards.load("ulx3s-85f")
+    fixed = ["--disable-router-lutperm"]
+    once = families.place_and_route(board, "planned.json", "source/pins.lpf", 2)
+    place = [*families.place(board, "planned.json", "again.json"), "--lpf", "source/pins.lpf"]
+    again = families.place_and_route(board, "again.json", "source/pins.lpf", 2)
+
+    def nextpnr(arguments: list[str]) -> None:
+        assert not tools.run("nextpnr-ecp5", arguments, folder, folder / "again.log", print).status
+
+    nextpnr([*once, *fixed])
+    expected = configuration(folder / "config-2.txt")
+    nextpnr([*place, "--seed", "2"])
+    design = netlist.load(folder / "again.json")
+    forgetful = copy.deepcopy(design)
+    families.reopen(netlist.top(design), 50e6)
+    (folder / "again.json").write_text(json.dumps(design))
+    nextpnr([*again, *fixed, *families.PLACED])
+    assert configuration(folder / "config-2.txt") == expected
+    (folder / "again.json").write_text(json.dumps(forgetful))
+    nextpnr([*again, *fixed, *families.PLACED])
+    assert configuration(folder / "config-2.txt") != expected
 
 
 # -- registers of block RAM

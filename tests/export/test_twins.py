@@ -57,7 +57,7 @@ def check_the_same(before: Module, after: Module) -> int:
     value = {}  # net -> net of the origin
     for name, one in after["cells"].items():
         output = {placed.REGISTER: "Q", placed.TABLE: "F"}.get(one["type"])
-        if output in one["connections"]:
+        if output is not None and one["connections"].get(output):
             old = before["cells"][origin(name)]["connections"]
             value[one["connections"][output][0]] = old[output][0]
     count = 0
