@@ -56,7 +56,8 @@ def place_and_route(board: Board, netlist: str, constraints: str, seed: int) -> 
     return [*_part(board), *common, pins, constraints, output, f"config-{seed}.txt"]
 
 
-PLACED = ["--no-pack", "--no-place"]  # the netlist is placed already
+# the netlist is placed already; connections that are too slow for the clock are routed again
+PLACED = ["--no-pack", "--no-place", "--tmg-ripup"]
 
 
 def reopen(module: dict[str, Any], hz: float) -> None:

@@ -41,6 +41,11 @@ MILESTONES = re.compile(
 )
 
 
+# of the clock that the estimate after placement allows, for the router: it makes slow connections
+# again as long as any is slower than its aim, and finds no end where the aim cannot be reached
+AIM = 0.96
+
+
 @dataclass(frozen=True)
 class Job:
     """One machine for one board."""
@@ -190,7 +195,7 @@ def relieve(path: Path, hz: float) -> twins.Relief:
     design = netlist.load(path)
     module = netlist.top(design)
     relief = twins.relieve(module, twins.SHARE * 1e9 / hz)
-    families.reopen(module, hz)
+    families.reopen(module, min(hz, AIM * 1e9 / relief.after))
     files.write_text(path, json.dumps(design))
     return relief
 
