@@ -7,7 +7,7 @@ Copies of a register do the same as one, so this changes neither a bit nor a cyc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,9 +16,10 @@ from export.synth.floorplan import BLOCK, MULTIPLIER, Point
 REGISTER, TABLE = "TRELLIS_FF", "LUT4"
 INPUTS = ("DI", "M", "CE", "LSR")  # of a register, without its clock
 FEWEST = 4  # readers
-REACH = 24.0  # columns or rows of the device that one copy feeds
+REACH = 24.0  # columns or rows of the device that one copy or twin feeds
 
 Reader = tuple[str, str, int]  # cell, port, bit
+Pin = TypeVar("Pin", tuple[str, str], tuple[str, str, int])
 
 
 class Netlist:
@@ -111,12 +112,12 @@ class Netlist:
         self.at[name] = float(middle[0]), float(middle[1])
 
 
-def regions(readers: list[Reader], at: Mapping[str, Point]) -> list[list[Reader]]:
-    """Readers by parts of the device, the part with the most first."""
+def regions(readers: list[Pin], at: Mapping[str, Point]) -> list[list[Pin]]:
+    """Readers, whose first part is the cell, by parts of the device."""
     waiting, result = [readers], []
     while waiting:
         group = waiting.pop()
-        spots = np.array([at[name] for name, _, _ in group])
+        spots = np.array([at[reader[0]] for reader in group])
         extent = np.ptp(spots, axis=0)
         axis = int(extent[1] > extent[0])
         if extent[axis] <= REACH:
@@ -125,7 +126,7 @@ def regions(readers: list[Reader], at: Mapping[str, Point]) -> list[list[Reader]
         low = spots[:, axis] <= (spots[:, axis].min() + spots[:, axis].max()) / 2
         waiting.append([reader for reader, near in zip(group, low, strict=True) if near])
         waiting.append([reader for reader, near in zip(group, low, strict=True) if not near])
-    return sorted(result, key=len, reverse=True)
+    return result
 
 
 def spread(module: dict[str, Any], at: Mapping[str, Point]) -> int:
@@ -136,7 +137,8 @@ def spread(module: dict[str, Any], at: Mapping[str, Point]) -> int:
         readers = netlist.readers.get(net, [])
         if net in netlist.outside or len(readers) < FEWEST or not netlist.is_shallow(register):
             continue
-        for group in regions(readers, netlist.at)[1:]:
+        by_size = sorted(regions(readers, netlist.at), key=len, reverse=True)
+        for group in by_size[1:]:
             count += 1
             netlist.copy(register, group, f"{register}$copy{netlist.next_net}")
     return count

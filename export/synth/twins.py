@@ -9,12 +9,12 @@ device, and nothing that is placed moves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from export.synth.copies import regions
 from export.synth.placed import (
     LAUNCH,
     LOOK_UP,
@@ -29,30 +29,12 @@ from export.synth.placed import (
 from export.synth.slots import Slots, control
 
 FED = ("A", "B", "C", "D", "DI", "M", "LSR", "CE")  # by nets that a twin is fed by as well
-REACH = 24.0  # columns or rows that one twin feeds
 GAIN = 0.3  # ns: a twin for less is not worth its place
 LEAST = 1.0  # the same, of a table
 MARK = "$twin"  # in a twin's name, behind that of the register
 SHARE = 0.65  # of a period: ways shorter than this are left
 SWEEPS = 8
 PARTS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)  # of the way from what feeds it
-
-
-def regions(pins: list[Pin], at: Mapping[str, Point]) -> list[list[Pin]]:
-    """Readers by parts of the device."""
-    waiting, result = [pins], []
-    while waiting:
-        group = waiting.pop()
-        spots = np.array([at[name] for name, _ in group])
-        extent = np.ptp(spots, axis=0)
-        axis = int(extent[1] > extent[0])
-        if extent[axis] <= REACH:
-            result.append(group)
-            continue
-        low = spots[:, axis] <= (spots[:, axis].min() + spots[:, axis].max()) / 2
-        waiting.append([pin for pin, near in zip(group, low, strict=True) if near])
-        waiting.append([pin for pin, near in zip(group, low, strict=True) if not near])
-    return result
 
 
 class Twins:
