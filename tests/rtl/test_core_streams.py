@@ -177,7 +177,8 @@ def test_random_requests_do_not_disturb_each_other(count: int, sim_build: Path) 
 FAULTS = {
     "a bit of an operand": (
         "op_lanes, op_data}),",
-        "op_lanes, op_data ^ {{{0}'d0, ctx_stream[op_ctx] && op_we, 10'd0}}}}),",
+        "op_lanes, op_data ^ {{{0}'d0, ctx_stream[op_ctx]"
+        " && !u_vector_unit.u_operand_port.embed_valid_q, 10'd0}}}}),",
         1,
     ),
     "probabilities in another context": (
@@ -209,4 +210,4 @@ def test_a_fault_in_one_stream_is_located(fault: str, sim_build: Path, tmp_path:
     assert f"stream {first.stream} " in str(first)
     if stream is not None:
         assert first.stream == stream
-        assert first.stage == "layers.0.q"
+        assert first.stage == "layers.0.attn_scores"
