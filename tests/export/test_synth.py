@@ -280,6 +280,22 @@ def test_a_placed_netlist_that_is_read_again_means_the_same(sim_build: Path) -> 
     assert configuration(folder / "config-2.txt") != expected
 
 
+def test_a_netlist_read_again_has_its_clock_its_router_and_all_inputs() -> None:
+    wires = {"A": [], "B": [3], "F": []}
+    ways = {"A": "input", "B": "input", "F": "output"}
+    module = {
+        "settings": {"router": "router1", "seed": "1"},
+        "cells": {"table": {"connections": wires, "port_directions": ways}},
+    }
+    families.reopen(module, 94e6)
+    assert module["settings"] == {
+        "router": "router2",
+        "seed": "1",
+        "target_freq": "94000000.000000",
+    }
+    assert wires == {"A": ["x"], "B": [3], "F": []}
+
+
 # -- registers of block RAM
 
 
@@ -316,6 +332,17 @@ def test_the_register_behind_a_block_moves_into_it() -> None:
     ram = module["cells"]["ram"]
     assert ram["connections"]["DOA0"] == [11]
     assert ram["parameters"]["REGMODE_A"] == "OUTREG"
+
+
+def test_a_rom_of_36_bits_takes_its_register_and_a_ram_with_another_clock_does_not() -> None:
+    for enable, folded in ("0", 1), ("1", 0):
+        module = block_and_register()
+        ram = module["cells"]["ram"]
+        ram["parameters"] |= {"DATA_WIDTH_A": f"{36:b}", "REGMODE_B": "NOREG"}
+        ram["connections"] |= {"CEA": [enable], "CLKA": ["0"], "CLKB": [2]}
+        assert netlist.fold_output_registers(module) == folded
+        assert ram["connections"]["CLKA"] == ([2] if folded else ["0"])
+        assert ram["parameters"]["REGMODE_A"] == ("OUTREG" if folded else "NOREG")
 
 
 def test_a_register_that_is_not_plain_stays() -> None:
