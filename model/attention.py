@@ -117,11 +117,12 @@ def attention_backward(dout: Array, cache: tuple, into: tuple[Array, Array, Arra
         ds -= along[..., None]
         ds *= e
         np.matmul(ds, k[:, :, :end], out=dq[:, :, lo:hi])
-        _put_or_add(ds.swapaxes(2, 3), q[:, :, lo:hi], dk[:, :, :end], hi == length)
-        _put_or_add(e.swapaxes(2, 3), dy, dv[:, :, :end], hi == length)
+        put_or_add(ds.swapaxes(2, 3), q[:, :, lo:hi], dk[:, :, :end], hi == length)
+        put_or_add(e.swapaxes(2, 3), dy, dv[:, :, :end], hi == length)
 
 
-def _put_or_add(a: Array, b: Array, into: Array, put: bool) -> None:
+def put_or_add(a: Array, b: Array, into: Array, put: bool) -> None:
+    """The product a b, written `into` an array of any strides, or added to it."""
     if put:
         np.matmul(a, b, out=into)
     else:

@@ -108,7 +108,8 @@ def _chunk(
 class Recorder:
     """Puts stages of a chunk, sequences `rows` of [B, T], into a trace, if there is one.
 
-    A stage is made for all B at once, so that nothing is copied again.
+    A stage is made for all B at once, so that nothing is copied again; where the chunk is all B, it
+    is kept as it comes, which must not change then.
     """
 
     def __init__(
@@ -137,6 +138,9 @@ class Recorder:
 
     def __call__(self, name: str, value: np.ndarray) -> None:
         """Keep integers, or whole floats, of positions [N, ...]."""
+        if self.trace is not None and self.shape == self.whole and value.dtype == self.kind:
+            self.trace[self.prefix + name] = value.reshape(*self.shape, *value.shape[1:])
+            return
         place = self.part(name, (self.shape[1], *value.shape[1:]))
         if place is not None:
             place[...] = value.reshape(place.shape)
@@ -218,6 +222,15 @@ def _add(gm: GoldenModel, x: np.ndarray, z: list[np.ndarray]) -> np.ndarray:
     return np.clip(total, -gm.residual_max, gm.residual_max, out=total)
 
 
+def highest(score: np.ndarray) -> np.ndarray:
+    """The maximum over the keys, [..., 1, queries] of [..., keys, queries]. Eighths of them are
+    long rows and compared first: that is three times as fast."""
+    *lead, keys, queries = score.shape
+    if keys % 8 == 0:
+        score = score.reshape(*lead, 8, -1).max(axis=-2).reshape(*lead, -1, queries)
+    return score.max(axis=-2, keepdims=True)
+
+
 def _attention(
     gm: GoldenModel, block: Block, qkv: list[np.ndarray], record: Recorder
 ) -> np.ndarray:
@@ -231,11 +244,13 @@ def _attention(
     q, k = gm.rotate(block, q, k, (slice(0, t), None, None))
     for name, value in (("q", q), ("k", k), ("v", v)):
         record(name, value.reshape(b * t, -1))
-    score_kind = exact.carrier(block.scores.bound)
-    queries = (q * block.scores.prescale).astype(score_kind).transpose(0, 2, 3, 4, 1)  # [.., d, T]
-    keys = k.astype(score_kind).transpose(0, 2, 3, 1, 4)  # [B, G, 1, T, d]
-    values = (v * block.out.prescale).transpose(0, 2, 3, 1, 4)  # [B, G, 1, T, d]
-    singles = values.astype(exact.SINGLE)
+    kind = exact.carrier(block.scores.bound)
+    prescaled = q.astype(kind, copy=False) * block.scores.prescale.astype(kind)
+    queries = prescaled.transpose(0, 2, 3, 4, 1)  # [B, G, R, d, T]
+    keys = k.astype(kind, copy=False).transpose(0, 2, 3, 1, 4)  # [B, G, 1, T, d]
+    singles: np.ndarray = v.astype(exact.SINGLE) * block.out.prescale.astype(exact.SINGLE)
+    singles = singles.transpose(0, 2, 3, 1, 4)  # as the keys
+    values = singles.astype(exact.DOUBLE)
     sums = np.empty((b, t, gm.n_heads))
     mixed = np.empty((b, t, gm.n_heads, gm.d_head))
     for lo in range(0, t, QUERIES):
@@ -243,8 +258,8 @@ def _attention(
         score = block.scores(keys[..., :hi, :] @ queries[..., lo:hi])
         record.attended("attn_scores", score, lo)
         score[..., lo:hi, :] += FUTURE[: hi - lo, : hi - lo]
-        np.subtract(score.max(axis=-2, keepdims=True), score, out=score)
-        p = gm.exp2_rows.take(score.astype(np.intp), mode="clip")
+        np.subtract(highest(score), score, out=score)
+        p = gm.exp2_rows.take(exact.index(score), mode="clip")
         record.attended("attn_probs", p, lo)
         total = (np.ones((1, hi), p.dtype) @ p)[..., 0, :]  # [B, G, R, queries]; faster than a sum
         sums[:, lo:hi] = total.reshape(b, gm.n_heads, -1).swapaxes(1, 2)

@@ -95,14 +95,14 @@ class Latent:
     def _fracs(self, name: str, linear: Linear) -> Array:
         """Fraction bits [out], int64: those for which the machine has a shift."""
         base = linear.weight_frac.astype(np.int64) - linear.shift  # the same for all rows
-        return np.clip(
-            np.floor(self.real(name + ".step") + 0.5), base, base + ops.SHIFT_MAX
-        ).astype(np.int64)
+        nearest = np.floor(self.real(name + ".step") + 0.5).astype(np.int64)
+        return nearest.clip(base, base + ops.SHIFT_MAX)
 
     def _linear(self, name: str, linear: Linear) -> Linear:
         fracs = self._fracs(name, linear)
         base = linear.weight_frac.astype(np.int64) - linear.shift
-        codes = rounding.nearest(self.real(name + ".weight"), fracs, linear.weight_bits)
+        places, _ = self._places(name, fracs)
+        codes = rounding.nearest_codes(places, linear.weight_bits)
         step = replace(
             linear,
             weight=codes.astype(np.int8),
@@ -111,10 +111,10 @@ class Latent:
         )
         return with_bias(name, step, self.real(name + ".bias"))
 
-    def _places(self, name: str, linear: Linear) -> tuple[Array, Array]:
-        """Where the weights lie between the codes of `linear` [out, in], and how many codes one
-        unit of their parameters is [out, 1]."""
-        size = self.unit[name + ".weight"][:, :1] * 2.0 ** linear.weight_frac.astype(float)[:, None]
+    def _places(self, name: str, fracs: Array) -> tuple[Array, Array]:
+        """Where the weights lie between codes with these fraction bits, in codes [out, in], and
+        how many codes one unit of their parameters is [out, 1]."""
+        size = np.ldexp(self.unit[name + ".weight"][:, :1], fracs[:, None])
         return self.params[name + ".weight"] * size, size
 
     def artefact(self) -> QuantModel:
@@ -146,15 +146,16 @@ class Latent:
         A weight beyond the largest code has none; the step w = code / 2^step follows the codes.
         """
         for name, linear in linears(qm):
-            places, _ = self._places(name, linear)
+            places, _ = self._places(name, linear.weight_frac)
             gradient = found[name + ".weight"]
             within = gradient * (np.abs(places) <= ops.limit(linear.weight_bits) + 0.5)
             moved = np.einsum("oi,oi->o", gradient, linear.weight.astype(gradient.dtype))
             moved -= np.einsum("oi,oi->o", within, places)
             found[name + ".weight"] = within
-            found[name + ".step"] = -np.log(2) * moved * 2.0 ** -linear.weight_frac.astype(float)
+            found[name + ".step"] = np.ldexp(-np.log(2) * moved, -linear.weight_frac)
         for name, gradient in found.items():
-            grads[name][...] = gradient * self.unit[name]
+            grads[name][...] = gradient
+        grads.flat *= self.unit.flat
 
     def settle(self, qm: QuantModel, pull: float) -> None:
         """Move weights, and steps, by the part `pull` towards what their codes in `qm` stand for.
@@ -163,7 +164,7 @@ class Latent:
         for ever, and all others would have to adapt (arXiv 2203.11086).
         """
         for name, linear in linears(qm):
-            places, size = self._places(name, linear)
+            places, size = self._places(name, linear.weight_frac)
             apart = linear.weight - places
             apart *= np.abs(places) <= ops.limit(linear.weight_bits)
             apart *= pull / size
@@ -175,7 +176,7 @@ class Latent:
 def weights(qm: QuantModel) -> dict[str, Array]:
     """What the codes stand for, float32 [out, in] by name."""
     return {
-        name: linear.weight * 2.0 ** -linear.weight_frac.astype(np.float32)[:, None]
+        name: linear.weight * np.ldexp(np.float32(1), -linear.weight_frac)[:, None]
         for name, linear in linears(qm)
     }
 

@@ -44,7 +44,7 @@ PACE_BATCHES = 8
 TIMES = 4  # that a batch serves: the float model reads it once
 DRAWS = 192  # batches in turn; with fewer the same one comes back too soon and is learned less from
 LEAST_DRAWS = 16
-KEPT = 1 << 24  # logits of them, 64 MiB: large vocabularies have fewer batches in turn
+KEPT = 1 << 24  # probabilities of them, 64 MiB: large vocabularies have fewer batches in turn
 RUNAWAY = 1e4  # of parameters in those units
 SAVE_EVERY = 250  # steps
 SETTLE = 1.0  # at the end, per learning rate, the part by which weights move to their codes
@@ -119,10 +119,12 @@ def _constant(rate: float) -> TrainConfig:
 
 
 class Lesson(NamedTuple):
-    """A training batch, and the float model's logits [B, T, V] of it."""
+    """A training batch, and what the float model says of it: probabilities p [B, T, V], and the
+    sums of p log p [B, T]."""
 
     batch: Batch
     wanted: Array
+    sureness: Array
 
 
 def in_turn(vocabulary: int) -> int:
@@ -139,7 +141,13 @@ def teach(trained: Checkpoint, task: tasks.Task, seed: int, number: int) -> Less
     """The batch with this number."""
     batch = task.train_batch(runs.generator(seed, runs.QAT, number))
     logits = transformer.forward(trained.params, batch.tokens, trained.config, **batch.inputs)
-    return Lesson(batch, logits)
+    return lesson(batch, logits)
+
+
+def lesson(batch: Batch, logits: Array) -> Lesson:
+    """A batch with the float model's logits [B, T, V] of it."""
+    p, log_p = _softmax(logits)
+    return Lesson(batch, p, np.einsum("btv,btv->bt", p, log_p))
 
 
 def squares(trained: Checkpoint, task: tasks.Task, latent: Latent, seed: int) -> dict[str, float]:
@@ -147,8 +155,8 @@ def squares(trained: Checkpoint, task: tasks.Task, latent: Latent, seed: int) ->
     qm, grads = latent.artefact(), latent.params.like()
     total = dict.fromkeys(grads, 0.0)
     for number in range(PACE_BATCHES):
-        lesson = teach(trained, task, seed, number)
-        latent.gradients(gradients(trained.config, qm, lesson)[1], qm, grads)
+        found = gradients(trained.config, qm, teach(trained, task, seed, number))[1]
+        latent.gradients(found, qm, grads)
         for name, gradient in grads.items():
             total[name] += float(np.mean(gradient**2))
     return total
@@ -162,7 +170,7 @@ def gradients(
     trace: dict[str, Array] = {}
     codes = GoldenModel(qm).forward(batch.tokens, trace, **batch.inputs, kind=np.float32)
     logits = codes.astype(np.float32) * np.float32(2.0**-qm.logit_frac)
-    kl, dlogits = divergence(lesson.wanted, logits, batch.targets >= 0)
+    kl, dlogits = divergence(lesson, logits)
     values = straight_through.decode(qm, trace, weights(qm))
     found = straight_through.backward(
         values, batch.tokens, dlogits, config, qm.vocab_size, batch.source
@@ -170,13 +178,13 @@ def gradients(
     return kl, found
 
 
-def divergence(wanted: Array, logits: Array, scored: Array) -> tuple[float, Array]:
-    """Mean KL(softmax(wanted), softmax(logits)) where scored [B, T], and its slope [B, T, V]."""
-    p, log_p = _softmax(wanted)
+def divergence(lesson: Lesson, logits: Array) -> tuple[float, Array]:
+    """Mean KL(wanted, softmax(logits)) where the batch asks for it, and its slope [B, T, V]."""
     q, log_q = _softmax(logits)
+    scored = lesson.batch.targets >= 0
     count = max(int(scored.sum()), 1)
-    kl = np.einsum("btv,btv->bt", p, log_p - log_q)
-    q -= p
+    kl = lesson.sureness - np.einsum("btv,btv->bt", lesson.wanted, log_q)
+    q -= lesson.wanted
     q *= (scored / q.dtype.type(count))[..., None].astype(q.dtype)
     return float(kl[scored].sum(dtype=np.float64)) / count, q
 

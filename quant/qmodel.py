@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,15 @@ class Linear:
     def reach(self, x_max: int, signed: bool = True) -> np.ndarray:
         """Bound [out] on |acc|, and on every sum of some of its products, for any input of
         magnitudes up to x_max; not signed: from 0 to x_max."""
-        weight = self.weight.astype(np.int64)
         if signed:
-            return np.abs(weight).sum(axis=1) * x_max
-        return np.maximum(weight.clip(0).sum(axis=1), (-weight).clip(0).sum(axis=1)) * x_max
+            return self.magnitude * x_max
+        total = self.weight.sum(axis=1, dtype=np.int64)
+        return (self.magnitude + np.abs(total)) // 2 * x_max  # the weights of one sign
+
+    @cached_property
+    def magnitude(self) -> np.ndarray:
+        """int64 [out]: the sum of |weight|."""
+        return np.abs(self.weight, dtype=np.int16).sum(axis=1, dtype=np.int64)
 
 
 @dataclass(frozen=True)

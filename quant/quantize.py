@@ -65,8 +65,10 @@ def guard_scale(linear: Linear) -> float:
     return 2.0 ** (linear.out_frac + ops.GUARD_BITS)
 
 
-def lifted(linear: Linear) -> Array:
+def lifted(linear: Linear) -> Array | float:
     """What the product [out] of inputs that all stand for 0 comes to."""
+    if not linear.in_zero:
+        return 0.0
     sums = linear.weight.astype(np.int64).sum(axis=1) * linear.in_zero
     return sums * 2.0 ** -(linear.weight_frac.astype(np.float64) + linear.in_frac)
 

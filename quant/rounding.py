@@ -28,8 +28,15 @@ def covering_fracs(weight: Array, bits: int) -> Array:
 
 def nearest(weight: Array, fracs: Array, bits: int) -> Array:
     """Codes float64 [out, in], halves up, saturated."""
+    return nearest_codes(weight * 2.0 ** fracs[:, None], bits)
+
+
+def nearest_codes(places: Array, bits: int) -> Array:
+    """The same for weights in units of their codes, in place."""
     top = ops.limit(bits)
-    return np.clip(np.floor(weight * 2.0 ** fracs[:, None] + 0.5), -top, top)
+    places += 0.5
+    np.floor(places, out=places)
+    return np.clip(places, -top, top, out=places)
 
 
 def compensated(weight: Array, fracs: Array, bits: int, gram: Array) -> Array:

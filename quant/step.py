@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 
 import numpy as np
 
 from quant import ops
-from quant.exact import DOUBLE, SINGLE, SINGLE_MAX, Array, Scalar
+from quant.exact import DOUBLE, SINGLE, SINGLE_MAX, Array, Carrier, Scalar
 from quant.qmodel import Linear
 from quant.tail import ONE, Channel, Columns, Tail, beside, tail
 
@@ -23,6 +23,7 @@ def channels(linear: Linear, x_max: int, low: int | None = None, signed: bool = 
     return Columns(shift, bias, sums, -top if low is None else low, top)
 
 
+@lru_cache
 def cached(shift: int, exponent: int, bits: int, acc_max: int, k_max: int | None = None) -> Tail:
     """The tail of a step whose matrix is a cache: one channel that stands for all."""
     top = ops.limit(bits)
@@ -78,13 +79,17 @@ class Part:
     """One step for many rows: in float32 where that is exact."""
 
     def __init__(self, linear: Linear, tail: Tail) -> None:
-        self.tail = tail.for_rows()
-        self.double = np.ascontiguousarray((linear.weight * tail.prescale[:, None]).T)  # [in, out]
-        self.single = self.double.astype(SINGLE)
-        places = np.maximum(linear.shift, 1).astype(np.int64)
-        squares = (linear.weight.astype(np.int64) ** 2).sum(axis=1)
-        self.squares = int((squares << 2 * (places - linear.shift)).max())
-        self.half = int(1 << places.max() >> 1)
+        self.linear, self.tail = linear, tail.for_rows()
+        self.single = self._weight(SINGLE)
+
+    def _weight(self, kind: Carrier) -> Array:
+        """[in, out], prescaled."""
+        return (self.linear.weight * self.tail.prescale.astype(kind)[:, None]).T
+
+    @cached_property
+    def double(self) -> Array:
+        """[in, out]; made when float32 does not do, or a single row comes."""
+        return np.ascontiguousarray(self._weight(DOUBLE))
 
     def __call__(self, x: Array, scalar: Scalar | None) -> Array:
         if self.is_single(None if scalar is None else scalar.largest):
@@ -95,6 +100,14 @@ class Part:
             return self.tail(acc)
         return self.tail(acc, scalar.factor[:, None], scalar.least)
 
+    @cached_property
+    def lengths(self) -> tuple[int, int]:
+        """Largest sum of squared weights, and rounding half, in units of the last place."""
+        places = np.maximum(self.linear.shift, 1).astype(np.int64)
+        squares = (self.linear.weight.astype(np.int64) ** 2).sum(axis=1)
+        longest = (squares << 2 * (places - self.linear.shift)).max()
+        return int(longest), int(1 << places.max() >> 1)
+
     def is_single(self, sum_squares: int | None) -> bool:
         """Whether float32 holds all sums: by the bound for any input, or by that for inputs with
         this sum of squares (Cauchy and Schwarz: no sum over some of the products exceeds
@@ -103,4 +116,5 @@ class Part:
             return True
         if sum_squares is None:
             return False
-        return math.isqrt(self.squares * sum_squares) + 1 + self.half < SINGLE_MAX
+        squares, half = self.lengths
+        return math.isqrt(squares * sum_squares) + 1 + half < SINGLE_MAX

@@ -15,7 +15,7 @@ import numpy as np
 
 from configs.schema import ModelConfig
 from model import layers
-from model.attention import share_heads
+from model.attention import put_or_add, share_heads
 from model.block import ACTIVATIONS
 from quant import ops
 from quant.qmodel import QuantModel
@@ -61,7 +61,8 @@ class Values:
 
 
 def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -> Values:
-    """Real values, float32, of a batch trace of `GoldenModel.forward`."""
+    """Real values, float32, of a batch trace of `GoldenModel.forward`; in its place where that is
+    float32 too."""
     embed = qm.formats["embed"]
     eps = qm.eps_int * embed.step**2 / qm.config["d_model"]
     values = Values({}, weights, {}, eps)
@@ -69,11 +70,11 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
         values.stages[name] = _real(trace, qm, name)
     for name, layer in qm.named_layers():
         for stage in [name + part for part in (*BOUNDED, *RESIDUALS) if name + part in trace]:
-            values.stages[stage] = _real(trace, qm, stage)
             if not stage.endswith(RESIDUALS):
                 codes, top = trace[stage], qm.formats[stage].max_int
                 if max(codes.max(), -codes.min()) >= top:
                     values.inside[stage] = np.abs(codes) < top
+            values.stages[stage] = _real(trace, qm, stage)
         for stage in [name + part + "_probs" for part in ("attn", "cross")]:
             if stage in trace:
                 values.stages[stage] = trace[stage].astype(np.float32, copy=False)
@@ -86,7 +87,10 @@ def decode(qm: QuantModel, trace: dict[str, Array], weights: dict[str, Array]) -
 def _real(trace: dict[str, Array], qm: QuantModel, stage: str) -> Array:
     fmt = qm.formats[stage]
     codes = trace[stage].astype(np.float32, copy=False)
-    return (codes - np.float32(fmt.zero) if fmt.zero else codes) * np.float32(fmt.step)
+    if fmt.zero:
+        codes -= np.float32(fmt.zero)
+    codes *= np.float32(fmt.step)
+    return codes
 
 
 def backward(
@@ -171,17 +175,21 @@ def _normed(
 ) -> Array:
     """The matrices that read one norm of the residual `stage`: dx [N, D] of that residual."""
     unit, _ = values.unit_rows(stage)
-    dunit = np.zeros_like(unit)
-    for name, dy in zip(readers, dys, strict=True):
-        dunit += _linear(grads, values, name, unit, dy)
+    dunit, *others = (
+        _linear(grads, values, name, unit, dy) for name, dy in zip(readers, dys, strict=True)
+    )
+    for other in others:
+        dunit += other
     return _through_norm(values, stage, dunit)
 
 
 def _through_norm(values: Values, stage: str, dunit: Array) -> Array:
-    """From the gradient of a normalised residual [N, D] to that of the residual."""
+    """From the gradient of a normalised residual [N, D], in its place, to that of the residual."""
     unit, factor = values.unit_rows(stage)
     along = np.einsum("nd,nd->n", dunit, unit) / unit.shape[1]
-    return (dunit - unit * along[:, None]) * factor
+    dunit -= unit * along[:, None]
+    dunit *= factor
+    return dunit
 
 
 def _ffn(
@@ -199,23 +207,27 @@ def _ffn(
         gate, up = (values.flat(prefix + stage) for stage in GATED)
         dgate = values.through(prefix + "ffn_gate", dhidden * up)
         dup = values.through(prefix + "ffn_up", dhidden * gate)
-        dgate *= _slope(values, prefix, before, "gate", "silu")
-        readers, dys = ["gate", "up"], [dgate, dup]
+        readers, dys = ["gate", "up"], [_active(values, prefix, before, "gate", "silu", dgate), dup]
     else:
-        dhidden *= _slope(values, prefix, before, "up", config.activation)
-        readers, dys = ["up"], [dhidden]
+        readers = ["up"]
+        dys = [_active(values, prefix, before, "up", config.activation, dhidden)]
     names = [prefix + reader for reader in readers]
     return dx + _normed(grads, values, before, names, dys)
 
 
-def _slope(values: Values, prefix: str, before: str, part: str, activation: str) -> Array:
-    """Of the activation behind a step [N, F]; what is before it is no stage, and computed anew."""
+def _active(
+    values: Values, prefix: str, before: str, part: str, activation: str, dy: Array
+) -> Array:
+    """Through the activation behind a step, dy [N, F], which is used up; what is before it is no
+    stage, and computed anew."""
     if activation == "relu":
-        return values.flat(prefix + "ffn_hidden") > 0
+        dy *= values.flat(prefix + "ffn_hidden") > 0
+        return dy
     unit, _ = values.unit_rows(before)
-    z = unit @ values.weights[prefix + part].T + values.biases[prefix + part]
+    z = unit @ values.weights[prefix + part].T
+    z += values.biases[prefix + part]
     forward, backward = ACTIVATIONS[activation]
-    return backward(np.ones_like(z), forward(z)[1])
+    return backward(dy, forward(z)[1])
 
 
 def _attend(
@@ -242,28 +254,29 @@ def _attend(
 
     q, k, v = (heads(values.stages[prefix + part]) for part in "qkv")
     dmixed = heads(dout)
-    turned = dict(zip("qkv", map(np.zeros_like, (q, k, v)), strict=True))
+    rows = [np.empty(x.swapaxes(1, 2).shape, x.dtype) for x in (q, k, v)]  # [B, T or S, H, d_head]
+    dq, dk, dv = (gradient.swapaxes(1, 2) for gradient in rows)
     q, k = q * np.float32(LN2), k * np.float32(LN2)  # scores are octaves
-    for lo in range(0, probs.shape[2], QUERIES):
+    for lo in reversed(range(0, probs.shape[2], QUERIES)):
         block = slice(lo, lo + QUERIES)
         seen = slice(lo + QUERIES if causal else None)
+        first = lo + QUERIES >= probs.shape[2]  # it meets every key: what others add to is written
         p = probs[:, :, block, seen]
         total = np.maximum(p @ np.ones((p.shape[3], 1), p.dtype), 1)  # 0 at padding
         dy = dmixed[:, :, block] / total
         dscores = dy @ v[:, :, seen].swapaxes(-1, -2)
         dscores -= np.einsum("bhts,bhts->bht", dscores, p)[..., None] / total
         dscores *= p
-        turned["q"][:, :, block] = dscores @ k[:, :, seen]
-        turned["k"][:, :, seen] += dscores.swapaxes(-1, -2) @ q[:, :, block]
-        turned["v"][:, :, seen] += p.swapaxes(-1, -2) @ dy
+        np.matmul(dscores, k[:, :, seen], out=dq[:, :, block])
+        put_or_add(dscores.swapaxes(-1, -2), q[:, :, block], dk[:, :, seen], first)
+        put_or_add(p.swapaxes(-1, -2), dy, dv[:, :, seen], first)
     dys = []
-    for part, gradient in turned.items():
-        b, _, t, d_head = gradient.shape
-        count = config.n_heads if part == "q" else config.kv_heads
-        shared = gradient.reshape(b, count, -1, t, d_head).sum(axis=2)
-        rows = np.ascontiguousarray(shared.swapaxes(1, 2))  # [B, T, H or G, d_head]
-        rows = values.through(prefix + part, rows)
+    for part, gradient in zip("qkv", rows, strict=True):
+        b, t, _, d_head = gradient.shape
+        if part != "q" and config.kv_heads < config.n_heads:
+            gradient = gradient.reshape(b, t, config.kv_heads, -1, d_head).sum(axis=3)
+        gradient = values.through(prefix + part, gradient)
         if part != "v" and name == "attn" and config.positions == "rotary":
-            layers.rotate(rows, layers.rotary_table(t, d_head, rows.dtype).conj())
-        dys.append(rows.reshape(b * t, -1))
+            layers.rotate(gradient, layers.rotary_table(t, d_head, gradient.dtype).conj())
+        dys.append(gradient.reshape(b * t, -1))
     return dys

@@ -73,10 +73,8 @@ class Columns(NamedTuple):
         return int(np.abs(self.bias).max())
 
     def ends(self) -> tuple[Array, Array]:
-        """low and high, float64 [out]."""
-        low, high = (np.empty(len(self.shift)) for _ in range(2))
-        low[...], high[...] = self.low, self.high
-        return low, high
+        """low and high, float64 [out] or []."""
+        return np.asarray(self.low, DOUBLE), np.asarray(self.high, DOUBLE)
 
 
 def start_max(shift: int, acc_max: int) -> int:
@@ -86,9 +84,10 @@ def start_max(shift: int, acc_max: int) -> int:
 
 
 class Tail(ABC):
-    """What both forms have. Constants are arrays [out], which suits one row (NumPy applies them
-    faster than scalars); `for_rows` has scalars where all channels agree, which suits many, and
-    arrays of the type that the accumulators have.
+    """What both forms have. Constants are arrays [out], or scalars where channels agree anyway.
+    `beside` has arrays alone, which suits one row (NumPy applies them faster than scalars);
+    `for_rows` has scalars wherever channels agree, which suits many, and arrays of the type that
+    the accumulators have.
 
     bound: on the accumulators plus what is added to them, in the unit in which they must be exact.
     """
@@ -104,8 +103,8 @@ class Tail(ABC):
 
     @abstractmethod
     def __call__(self, acc: Array, factor: Array | float = ONE, least: float = 0.0) -> Array:
-        """Whole [..., out] of acc [..., out], which is overwritten; factor: a float or [..., 1], no
-        element less than `least`."""
+        """Whole [..., out] of acc [..., out], in its place; factor: a float or [..., 1], no element
+        less than `least`."""
 
     def clip(self, x: Array, low: Array | float, high: Array | float) -> Array:
         """In place. For a row the two halves cost less than a clip, for many rows more."""
@@ -118,10 +117,11 @@ class Tail(ABC):
         """The same for many rows at once."""
         other = copy.copy(self)
         other.is_for_rows = True
-        for name in self.constants:
-            values = getattr(self, name)
-            is_one = (values == values[0]).all()
-            setattr(other, name, float(values[0]) if is_one else values.astype(self.row_kind))
+        for name in ("offset", "low", "high"):
+            values = np.asarray(getattr(self, name))
+            first = values.flat[0]
+            is_one = values.size == 1 or (values == first).all()
+            setattr(other, name, float(first) if is_one else values.astype(self.row_kind))
         return other
 
     def of_shape(self, shape: tuple[int, ...]) -> Self:
@@ -138,19 +138,20 @@ class Scaled(Tail):
 
     constants = ("offset", "low", "high", "half", "pre", "minus_pre")
     unit: Array | float
+    half: Array | float = 0.5
+    pre: Array | float = float(PRE)
+    minus_pre: Array | float = -float(PRE)
 
     def __init__(self, c: Columns, exponent: int, k_max: int) -> None:
-        self.bound = int(c.start_max.max())
+        start_max = c.start_max
+        self.bound = int(start_max.max())
         self.prescale = 2.0**-c.shift
         self.offset = c.bias * 2.0**-ops.GUARD_BITS
         self.low, self.high = c.ends()
         self.unit = 2.0 ** -(exponent + ops.GUARD_BITS)
-        self.half = np.full(len(c.shift), 0.5)
-        self.pre = np.full(len(c.shift), float(PRE))
-        self.minus_pre = -self.pre
         widest = c.bias_max << max(exponent + k_max, 0)
         self.is_deep = PRODUCT_MAX + widest >= EXACT_MAX
-        largest = int((c.start_max >> c.places).max()) + 1  # |a| before its clip
+        largest = int((start_max >> c.places).max()) + 1  # |a| before its clip
         fits = (largest << ops.MANT_BITS) + widest < EXACT_MAX
         self.enough = self._enough() if fits and not self.is_deep else math.inf
 
@@ -165,8 +166,7 @@ class Scaled(Tail):
         z = np.floor(acc, out=acc)
         if least < self.enough:
             z = self.clip(z, self.minus_pre, self.pre)
-        if z.dtype != DOUBLE:
-            z = z.astype(DOUBLE)
+        z = z.astype(DOUBLE, copy=False)
         z *= factor * self.unit
         if self.is_deep:  # one double does not hold product and bias: round before adding
             z *= 2.0**ops.GUARD_BITS
@@ -174,7 +174,9 @@ class Scaled(Tail):
             z *= 2.0**-ops.GUARD_BITS
         z += self.offset
         np.floor(z, out=z)
-        return self.clip(z, self.low, self.high)
+        if z is not acc:
+            acc[...] = z  # a float32 holds all outputs; what it rounds is beyond their ends
+        return self.clip(acc, self.low, self.high)
 
 
 class Merged(Tail):
@@ -222,6 +224,8 @@ def beside(tails: Sequence[Tail]) -> Tail:
         other.enough = max(tail.enough for tail in scaled)
         if any(tail.unit != other.unit for tail in scaled):
             other.unit = np.concatenate([np.full(len(t.prescale), t.unit) for t in scaled])
+    sizes = [len(tail.prescale) for tail in tails]
     for name in ("prescale", *other.constants):
-        setattr(other, name, np.concatenate([getattr(tail, name) for tail in tails]))
+        parts = [np.broadcast_to(getattr(t, name), n) for t, n in zip(tails, sizes, strict=True)]
+        setattr(other, name, np.concatenate(parts))
     return other

@@ -166,6 +166,15 @@ def linear(rng: np.random.Generator, shape: tuple[int, int], exponent: int) -> L
     return Linear(weight, shift, bias, shift.astype(np.int8), exponent, 10, 12, 10)
 
 
+@pytest.mark.parametrize("signed", [True, False])
+def test_reach_of_a_sum(signed: bool) -> None:
+    """The inputs that drive each output furthest, found by trying all corners."""
+    one = linear(np.random.default_rng(3), (20, 6), 1)
+    one.weight[0] = np.abs(one.weight[0])
+    corners = np.array(np.meshgrid(*[[-9 if signed else 0, 9]] * 6)).reshape(6, -1)
+    assert one.reach(9, signed).tolist() == np.abs(one.weight @ corners).max(axis=1).tolist()
+
+
 def step_by_ops(linears: list[Linear], x: np.ndarray, m: int, k: int) -> list[np.ndarray]:
     """Each step through Python integers and `ops`; x [N, in]."""
     results = []

@@ -9,7 +9,7 @@ import pytest
 
 from configs import widths
 from configs.cli import UserError
-from quant import ops
+from quant import batch, ops
 from quant.golden import GoldenModel
 from quant.qmodel import QuantModel
 from quant.random import random_model
@@ -180,16 +180,24 @@ def test_batch_in_blocks_of_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     same_in_batches(random_model(small(n_kv_heads=1), 23, VOCAB))
 
 
-def test_batch_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("keys", [1, 6, 8, 40])
+def testhighest_score_over_the_keys(keys: int) -> None:
+    score = np.random.default_rng(keys).permutation(3 * keys * 5).reshape(3, 1, keys, 5)
+    assert np.array_equal(batch.highest(score), score.max(axis=2, keepdims=True))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_batch_in_chunks(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     golden = GoldenModel(random_model(small(), 4, VOCAB))
     tokens = np.random.default_rng(4).integers(0, VOCAB, (7, 5))
     trace: dict[str, np.ndarray] = {}
-    whole = golden.forward(tokens, trace)
+    whole = golden.forward(tokens, trace, kind=kind)
     before = {name: value.copy() for name, value in trace.items()}
     monkeypatch.setattr("quant.batch.CHUNK_TOKENS", 12)
     chunked = dict(trace)
-    assert np.array_equal(golden.forward(tokens, chunked), whole)
-    golden.forward(tokens[::-1], dict(trace))  # does not write into arrays of an earlier trace
+    assert np.array_equal(golden.forward(tokens, chunked, kind=kind), whole)
+    # does not write into arrays of an earlier trace
+    golden.forward(tokens[::-1], dict(trace), kind=kind)
     for name, value in before.items():
         assert np.array_equal(chunked[name], value), name
         assert np.array_equal(trace[name], value), name

@@ -110,7 +110,7 @@ def test_what_changes_nothing_has_no_gradient() -> None:
     trace: dict[str, np.ndarray] = {}
     GoldenModel(now).forward(TOKENS, trace)
     logits = np.random.default_rng(1).normal(size=(*TOKENS.shape, VOCAB)).astype(np.float32)
-    lesson = qat.Lesson(Batch(TOKENS, TOKENS), logits)
+    lesson = qat.lesson(Batch(TOKENS, TOKENS), logits)
     _, found = qat.gradients(small({}).model, now, lesson)
     for name in ("layers.0.k", "layers.1.k"):
         free = (np.abs(trace[name]) < now.formats[name].max_int).all(axis=(0, 1))
@@ -136,7 +136,8 @@ def test_logits_that_are_kept_fit_into_memory() -> None:
 def test_divergence_of_known_distributions() -> None:
     wanted = np.log(np.array([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]))
     logits = np.log(np.array([[[0.25, 0.5, 0.25], [0.7, 0.2, 0.1]]]))
-    kl, slope = qat.divergence(wanted, logits, np.array([[True, False]]))
+    batch = Batch(np.array([[0, 0]]), np.array([[1, -1]]))
+    kl, slope = qat.divergence(qat.lesson(batch, wanted), logits)
     assert np.isclose(kl, 0.25 * np.log(2))
     assert np.allclose(slope, [[[-0.25, 0.25, 0], [0, 0, 0]]])
 
@@ -168,7 +169,7 @@ def test_nothing_depends_on_what_stands_at_padding(kind: str) -> None:
         if kind == "encoder-decoder":
             batch = Batch(TOKENS, targets, None, rows, mask)
         wanted = transformer.forward(params, batch.tokens, config.model, **batch.inputs)
-        lesson = qat.Lesson(batch, wanted)
+        lesson = qat.lesson(batch, wanted)
         results.append(qat.gradients(config.model, behind.artefact(), lesson))
     assert results[0][0] == results[1][0] > 0
     assert set(results[0][1]) == {n for n in behind.params if not n.endswith(".step")}

@@ -69,7 +69,7 @@ def test_gradients_are_those_of_the_float_graph(kind: dict) -> None:
 
     def measured() -> tuple[float, np.ndarray]:
         logits = forward(folded, TOKENS, **batch.inputs)
-        return qat.divergence(wanted, logits, batch.targets >= 0)
+        return qat.divergence(qat.lesson(batch, wanted), logits)
 
     def loss() -> float:
         return measured()[0]
