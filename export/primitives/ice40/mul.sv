@@ -2,7 +2,9 @@
 //
 // Takes the place of hdl/prim/mul.sv in a build for iCE40, bit for bit and cycle for cycle. Yosys'
 // own way to the block (ice40_dsp) loses registers: partial sums of the array read as x. A block
-// takes 16 x 16 bits; what a factor has above them, at most two bits, is multiplied in logic.
+// takes 16 x 16 bits. Of a wider `a` it takes the upper 16; the product of the two bits below is made
+// in logic and added by the block. Of a wider `b` it takes the lower 16, without a sign; the product of
+// the bits above is made in logic and added there: nothing, where they are constant zeros.
 //
 // Parameters: AW, BW  widths of the two factors in bits; above 18 the text of the twin is used
 // Formats:    two's complement integers, p = a * b exact
@@ -20,8 +22,15 @@ module mul #(
     output logic signed [AW+BW-1:0] p_o
 );
   if (AW <= 18 && BW <= 18) begin : g_block
+    localparam bit SPLIT = AW > 16;  // two bits of a are below the block's
+    localparam bit SIGNED = BW <= 16;  // nothing of b is above the block's
+
     logic signed [17:0] a, b;
+    logic [15:0] upper;  // of a
+    logic signed [16:0] lower;  // of b
+    logic signed [18:0] rest;  // lower * a[1:0], at the block's adder
     logic [31:0] block;
+    logic signed [33:0] main;  // a * lower
     logic signed [35:0] p;
 
     sign_extend #(
@@ -38,10 +47,31 @@ module mul #(
         .data_i(b_i),
         .data_o(b)
     );
-    assign p_o = p[AW+BW-1:0];
+    assign lower = {SIGNED && b[15], b[15:0]};
+    assign p_o   = p[AW+BW-1:0];
     if (AW + BW < 36) begin : g_unused
       logic unused_high;
       assign unused_high = &{1'b0, p[35:AW+BW]};
+    end
+
+    if (SPLIT) begin : g_split
+      logic signed [18:0] once_q, twice_q, rest_q;
+      logic [1:0] low_q;
+      always_ff @(posedge clk_i) begin
+        once_q  <= a[0] ? {{2{lower[16]}}, lower} : 19'd0;
+        twice_q <= a[1] ? {lower[16], lower, 1'b0} : 19'd0;
+        rest_q  <= once_q + twice_q;
+        low_q   <= rest_q[1:0];
+      end
+      assign upper = a[17:2];
+      assign rest  = rest_q;
+      assign main  = {block, low_q};
+    end else begin : g_whole
+      logic unused_sign;
+      assign unused_sign = &{1'b0, a[17:16], lower[16]};
+      assign upper = a[15:0];
+      assign rest = 19'd0;
+      assign main = {{2{block[31]}}, block};
     end
 
     SB_MAC16 #(
@@ -50,18 +80,24 @@ module mul #(
         .TOP_8x8_MULT_REG(1'b1),
         .BOT_8x8_MULT_REG(1'b1),
         .PIPELINE_16x16_MULT_REG1(1'b1),
-        .PIPELINE_16x16_MULT_REG2(1'b1),
-        .TOPOUTPUT_SELECT(2'b11),
-        .BOTOUTPUT_SELECT(2'b11),
+        .PIPELINE_16x16_MULT_REG2(!SPLIT),
+        .TOPOUTPUT_SELECT(SPLIT ? 2'd1 : 2'd3),
+        .TOPADDSUB_LOWERINPUT(2'd2),
+        .TOPADDSUB_UPPERINPUT(1'b1),
+        .TOPADDSUB_CARRYSELECT(2'd3),
+        .BOTOUTPUT_SELECT(SPLIT ? 2'd1 : 2'd3),
+        .BOTADDSUB_LOWERINPUT(2'd2),
+        .BOTADDSUB_UPPERINPUT(1'b1),
+        .BOTADDSUB_CARRYSELECT(2'd0),
         .A_SIGNED(1'b1),
-        .B_SIGNED(1'b1)
+        .B_SIGNED(SIGNED)
     ) u_block (
         .CLK(clk_i),
         .CE(1'b1),
-        .A(a[15:0]),
+        .A(upper),
         .B(b[15:0]),
-        .C(16'd0),
-        .D(16'd0),
+        .C({16{rest[18]}}),
+        .D(rest[17:2]),
         .AHOLD(1'b0),
         .BHOLD(1'b0),
         .CHOLD(1'b0),
@@ -82,26 +118,21 @@ module mul #(
         .O(block)
     );
 
-    if (AW <= 16 && BW <= 16) begin : g_narrow
+    if (SIGNED) begin : g_narrow
       logic unused_sign;
-      assign unused_sign = &{1'b0, a[17:16], b[17:16]};
-      assign p = {{4{block[31]}}, block};
-    end else begin : g_split
-      // with low(x) = x[15:0] signed, high(x) = (x - low(x)) / 2^16:
-      // a * b = low(a) * low(b) + (high(a) * low(b) + a * high(b)) * 2^16
+      assign unused_sign = &{1'b0, b[17:16]};
+      assign p = {{2{main[33]}}, main};
+    end else begin : g_above
       logic signed [17:0] a_q;
-      logic signed [15:0] b_low_q;
-      logic signed [2:0] a_high_q, b_high_q;
-      logic signed [19:0] early_q, rest_q;
+      logic signed [1:0] above_q;
+      logic signed [19:0] early_q, late_q;
       always_ff @(posedge clk_i) begin
-        a_q      <= a;
-        b_low_q  <= b[15:0];
-        a_high_q <= {a[17], a[17:16]} + {2'b00, a[15]};
-        b_high_q <= {b[17], b[17:16]} + {2'b00, b[15]};
-        early_q  <= a_high_q * b_low_q + a_q * b_high_q;
-        rest_q   <= early_q;
+        a_q     <= a;
+        above_q <= b[17:16];
+        early_q <= a_q * above_q;
+        late_q  <= early_q;
       end
-      assign p = {rest_q + {{4{block[31]}}, block[31:16]}, block[15:0]};
+      assign p = {late_q + {{2{main[33]}}, main[33:16]}, main[15:0]};
     end
   end else begin : g_wide
     logic signed [AW-1:0] a_q;
