@@ -44,7 +44,7 @@ module operand_bank #(
     localparam integer GROUP_INT = (s * Rows + Row) / Cols;
     localparam logic [GroupW-1:0] GROUP = GROUP_INT[GroupW-1:0];
     wire group_hit = waddr_group_i == GROUP;
-    reg [W-1:0] mem[0:Words-1];
+    (* no_rw_check *) reg [W-1:0] mem[0:Words-1];  // a word that is written is not read for use
     reg [W-1:0] read_q;
 
     initial begin

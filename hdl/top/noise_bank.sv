@@ -63,7 +63,7 @@ module noise_bank #(
   end
 
   for (genvar lane = 0; lane < C; lane = lane + 1) begin : g_lane
-    reg [NoiseW-1:0] values[0:Words-1];
+    (* no_rw_check *) reg [NoiseW-1:0] values[0:Words-1];  // reads and writes are apart
     logic [NoiseW-1:0] value_q;
     initial for (int word = 0; word < Words; word = word + 1) values[word] = '0;
     always_ff @(posedge clk_i) begin
