@@ -1,11 +1,13 @@
-"""Values of nets of an ECP5 netlist (JSON of `yosys synth_ecp5`), for many inputs at once.
+"""Values of nets of an ECP5 or iCE40 netlist (JSON of `yosys synth_...`), for many inputs at once.
 
 Logic cells, registers and block RAM in the role of a ROM, over the two clock cycles that a read of
-a ROM takes. Meaning of the cells: Yosys' simulation models and Lattice's FPGA-TN-02204 (block RAM).
+a ROM takes. Meaning of the cells: Yosys' simulation models, and for block RAM Lattice's
+FPGA-TN-02204 (ECP5) and FPGA-TN-02002 (iCE40).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 Bits = NDArray[np.bool_]  # the value of one net for every input
 CONSTANTS = {"0": False, "1": True}
 SAMPLES, SEED = 1 << 16, 1
+SMALL_REGISTER = re.compile(r"SB_DFF(E?)(S[RS])?")  # of iCE40, of the rising edge
 WORDS, SLOT = 64, 20  # INITVAL_00 .. INITVAL_3F, 16 slots of 20 bits in each, 18 of them used
 
 
@@ -29,12 +32,14 @@ class Netlist:
         self.names: dict[str, list[Any]] = {
             name: net["bits"] for name, net in module["netnames"].items()
         }
-        self.drivers: dict[int, tuple[str, str]] = {}  # net: cell, port of the cell
+        self.drivers: dict[int, tuple[str, str]] = {}  # net: cell, port and its bit, if it has many
         self.cells: Mapping[str, Any] = module["cells"]
         for name, cell in self.cells.items():
             for port, direction in cell.get("port_directions", {}).items():
                 if direction == "output":
-                    self.drivers |= dict.fromkeys(cell["connections"][port], (name, port))
+                    bits = cell["connections"][port]
+                    for bit, net in enumerate(bits):
+                        self.drivers[net] = (name, port if len(bits) == 1 else f"{port}{bit}")
 
 
 class Reader:
@@ -63,8 +68,8 @@ class Reader:
         """Value of a net that is no logic: here only the address is known."""
         raise Unreadable(f"it depends on '{name}' of type {cell['type']}")
 
-    def port(self, cell: Mapping[str, Any], port: str, default: str = "0") -> Bits:
-        return self.read(cell["connections"].get(port, [default])[0])
+    def port(self, cell: Mapping[str, Any], port: str, default: str = "0", bit: int = 0) -> Bits:
+        return self.read(cell["connections"].get(port, [default])[bit])
 
 
 class Sampler(Reader):
@@ -89,8 +94,12 @@ class Later(Reader):
     def source(self, name: str, cell: Mapping[str, Any], port: str) -> Bits:
         if cell["type"] == "DP16KD":
             return self.block(name, cell, port)
+        if cell["type"] == "SB_RAM40_4K":
+            return self.small_block(name, cell, int(port.removeprefix("RDATA")))
         if cell["type"] == "TRELLIS_FF":
             return register(self.before, cell)
+        if match := SMALL_REGISTER.fullmatch(cell["type"]):
+            return small_register(self.before, cell, *match.groups())
         return self.before.source(name, cell, port)
 
     def block(self, name: str, cell: Mapping[str, Any], port: str) -> Bits:
@@ -116,6 +125,22 @@ class Later(Reader):
         word = self.memory[key]
         return ((word >> bit & 1) == 1) & ~self.before.port(cell, f"RST{side}")
 
+    def small_block(self, name: str, cell: Mapping[str, Any], bit: int) -> Bits:
+        """Bit `bit` of the output of a block RAM of iCE40."""
+        before = self.before
+        if (before.port(cell, "WE") & before.port(cell, "WCLKE", "1")).any():
+            raise Unreadable(f"block RAM {name} is written")
+        if not (before.port(cell, "RE") & before.port(cell, "RCLKE", "1")).all():
+            raise Unreadable(f"block RAM {name} is not read in every cycle")
+        mode = number(cell["parameters"]["READ_MODE"])  # words of 16, 8, 4, 2 bits
+        address = np.zeros(self.count, np.int64)
+        for i in range(8 + mode):
+            address |= before.port(cell, "RADDR", bit=i).astype(np.int64) << i
+        if name not in self.memory:
+            self.memory[name] = small_contents(cell["parameters"])
+        place = (bit >> mode << mode) + (address >> 8)  # a bit of each group of 2^mode
+        return (self.memory[name][address & 255] >> place.astype(np.uint64) & 1) == 1
+
 
 def number(value: Any) -> int:
     """A parameter, which Yosys writes as binary digits or as a number."""
@@ -137,6 +162,13 @@ def contents(parameters: Mapping[str, Any], width: int) -> NDArray[np.uint64]:
     if width < 9:  # the ninth bit of each byte is out of reach
         bits = bits.reshape(-1, 9)[:, :8].reshape(-1)
     return (bits.reshape(-1, width) << np.arange(width, dtype=np.uint64)).sum(1, dtype=np.uint64)
+
+
+def small_contents(parameters: Mapping[str, Any]) -> NDArray[np.uint64]:
+    """The 256 words of 16 bits of an SB_RAM40_4K; 0 where nothing is said."""
+    texts = [str(parameters.get(f"INIT_{i:X}", "0")).replace("x", "0") for i in range(16)]
+    values = [int(text, 2) for text in texts]
+    return np.array([v >> 16 * word & 0xFFFF for v in values for word in range(16)], np.uint64)
 
 
 def lookup(reader: Reader, cell: Mapping[str, Any], table: int, inputs: Sequence[str]) -> Bits:
@@ -186,8 +218,31 @@ def register(reader: Reader, cell: Mapping[str, Any]) -> Bits:
     return np.where(reset, text(p, "REGSET", "RESET") == "SET", reader.port(cell, "DI"))
 
 
+def small_register(reader: Reader, cell: Mapping[str, Any], enable: str, reset: str) -> Bits:
+    """The same of iCE40: with an enable or without, reset with the clock to 0 or 1 or not."""
+    if enable and not reader.port(cell, "E").all():
+        raise Unreadable("a register does not take its input in every cycle")
+    data = reader.port(cell, "D")
+    if not reset:
+        return data
+    return np.where(reader.port(cell, reset[1]), reset == "SS", data)
+
+
+def _small_lut(reader: Reader, cell: Mapping[str, Any], port: str) -> Bits:
+    return lookup(
+        reader, cell, number(cell["parameters"]["LUT_INIT"]), [f"I{bit}" for bit in range(4)]
+    )
+
+
+def _carry(reader: Reader, cell: Mapping[str, Any], port: str) -> Bits:
+    a, b, carry = (reader.port(cell, name) for name in ("I0", "I1", "CI"))
+    return a & b | carry & (a | b)
+
+
 COMBINATIONAL = {
     "LUT4": _lut,
+    "SB_LUT4": _small_lut,
+    "SB_CARRY": _carry,
     "PFUMX": _mux("C0", "ALUT", "BLUT"),
     "L6MUX21": _mux("SD", "D1", "D0"),
     "CCU2C": _adder,

