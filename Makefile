@@ -42,7 +42,7 @@ caches := .pytest_cache .ruff_cache .mypy_cache .hypothesis
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 unexport FORCE CONFIG SIM ENGINE TEXT PROMPT TOKENS TEMPERATURE SEED QUESTIONS WAVES ARGS BITS MINUTES STEPS BUDGET \
-	BLOCKS DEVICE STREAMS BOARD FREQ SEEDS VOCAB POSITION PORT BAUD NOISE
+	BLOCKS DEVICE STREAMS BOARD FREQ TOP SEEDS VOCAB POSITION PORT BAUD NOISE
 .PHONY: setup train try look generate quantize qat search rtl sim soc board host timeline cycles explore synth bitstream project bench-fpga demo test test-all lint prove gates bench clean help stages FORCE
 
 setup:
@@ -108,7 +108,7 @@ sim: $(RENDERED)
 
 synth bitstream: $(RENDERED)
 	$(PY) -m export.synth $(COMMON) --board $(call quote,BOARD) $(call option,freq,FREQ) \
-		$(call option,seeds,SEEDS) $(if $(filter bitstream,$@),--bitstream)
+		$(call option,seeds,SEEDS) $(call option,top,TOP) $(if $(filter bitstream,$@),--bitstream)
 
 cycles: $(READY)
 	@$(PY) -m export.cycles $(COMMON) $(call option,vocab,VOCAB)
@@ -136,6 +136,8 @@ bench-fpga:
 	$(MAKE) --no-print-directory quantize CONFIG=microgpt
 	$(MAKE) --no-print-directory rtl CONFIG=tiny
 	$(MAKE) --no-print-directory rtl CONFIG=stories
+	$(MAKE) --no-print-directory rtl CONFIG=up5k
+	$(PY) -m pip install --quiet -r requirements-ice40.txt
 	$(PY) -m export.synth.benchmark $(call option,seeds,SEEDS)
 
 demo: setup sim
@@ -219,6 +221,7 @@ QUESTIONS=100    sim: ask held-out questions instead (digits, nested, ...), coun
 SIM=$(SIM)    icarus or verilator
 BOARD=$(BOARD)  synth, bitstream: a file of configs/boards/
 FREQ=100         synth, bitstream: clock in MHz; status 1 when it is not reached
+TOP=core         synth, bitstream: the core alone, without the serial line of the board
 SEEDS=2          synth, bitstream, bench-fpga (3): how many seeds place and route tries
 STREAMS=4        rtl, sim: sequences that share the array, instead of the config's; sim asks on all
 WAVES=1          sim: record waves (FST)

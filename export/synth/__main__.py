@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
         "--top",
         choices=("board", "core"),
         default="board",
-        help="the whole board, or the core alone between shift registers",
+        help="the whole board, or the core alone behind a shift register",
     )
     parser.add_argument("--array", metavar="RxC", help="this array instead of the config's")
     parser.add_argument(

@@ -18,6 +18,8 @@ SYNTHESIS = {
     "xilinx7": "synth_xilinx -family xc7 -flatten -top {top}; write_json netlist.json",
 }
 ROUTER = {"ecp5": "nextpnr-ecp5", "ice40": "nextpnr-ice40"}  # others: resources only
+# cells with a table, a register or both: known after packing
+CELLS = {"ice40": "ICESTORM_LC"}
 PACKER = {"ecp5": "ecppack", "ice40": "icepack"}
 
 

@@ -24,6 +24,9 @@ def build(
         status = "unroutable"
     else:
         status = "met" if best["fmax_mhz"] >= target else "too slow"
+    use = dict(result["netlist"]["use"])
+    if best and device.family in families.CELLS:
+        use["luts"] = best["use"][families.CELLS[device.family]][0]
     used = ["yosys", *([families.ROUTER[device.family]] if seeds else [])]
     available = {"luts": device.luts, "flip_flops": device.flip_flops}
     available |= {"multipliers": device.multipliers, "blocks": device.blocks}
@@ -37,7 +40,7 @@ def build(
         "device": {"name": device.name, "family": device.family, "part": device.part},
         "tools": {tools.WHEELS[tool]: tools.version(tool) for tool in used},
         "expected": {what: {one.part: one.count for one in parts} for what, parts in sums.items()},
-        "use": result["netlist"]["use"],
+        "use": use,
         "available": available,
         "netlist": result["netlist"],
         "floorplan": result.get("floorplan"),

@@ -17,7 +17,8 @@ from export.synth import pll
 
 PRIMITIVES = Path(__file__).parent.parent / "primitives"
 BOARD_TOP = "fpga_top"  # the whole board, with its serial line
-CORE_TOP = "synth_top"  # the core alone, between shift registers
+CORE_TOP = "synth_top"  # the core alone, behind a shift register
+SLICE = 16  # answers whose parity is one register
 PORT = re.compile(
     r"^\s*(input|output)\s+(?:wire|reg|logic)\s+(?:\[\s*(\d+)\s*:\s*0\s*\])?\s*(\w+)", re.MULTILINE
 )
@@ -26,7 +27,7 @@ CLOCK_AND_RESET = ("clk_i", "rst_i")
 
 @dataclass(frozen=True)
 class Port:
-    """A port of the core, and its place in a shift register."""
+    """A port of the core, and its place among all of its direction."""
 
     name: str
     width: int
@@ -56,14 +57,14 @@ def ports(text: str) -> tuple[list[Port], list[Port]]:
     return found["input"], found["output"]
 
 
-def _shift_register_top(core: str, board: Board, shared: dict[str, Any]) -> str:
+def _core_top(core: str, board: Board, shared: dict[str, Any]) -> str:
     inputs, outputs = ports(core)
     lsb = {port.name: port.lsb for port in outputs}
-    valid = next(port for port in outputs if port.name == "m_axis_tvalid")
+    answers = range(sum(port.width for port in outputs))
     return around.template(f"{CORE_TOP}.sv.j2").render(
         inputs=inputs,
         outputs=outputs,
-        valid=f"|answer[{valid.lsb}+:{valid.width}]",
+        slices=[answers[start : start + SLICE] for start in answers[::SLICE]],
         busy=lsb["busy_o"],
         leds=len(board.pins.leds),
         clock_module=board.clock_module,
@@ -142,7 +143,7 @@ def write(rtl: Path, board: Board, folder: Path, top: str = BOARD_TOP) -> Source
             names = _board_top(stage, board, clock, shared)
         else:
             header = (rtl / "core.sv").read_text(encoding="utf-8")
-            text = _shift_register_top(header, board, shared)
+            text = _core_top(header, board, shared)
             (stage / f"{CORE_TOP}.sv").write_text(text, encoding="utf-8")
             names.append(f"{CORE_TOP}.sv")
         if clock.dividers:

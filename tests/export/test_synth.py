@@ -432,6 +432,15 @@ def test_the_best_seed_counts_and_all_are_told() -> None:
     assert outcome(board, [])["status"] == "synthesised"
 
 
+def test_registers_without_a_table_count_as_logic_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report.tools, "version", lambda tool: "1")  # of a wheel that may be missing
+    board, cost = boards.load("icebreaker"), {"cpu_seconds": 1, "memory_mib": 1}
+    seed = {"seed": 1, "status": "routed", "fmax_mhz": 20.0, "critical_path": None} | cost
+    found = outcome(board, [seed | {"use": {"ICESTORM_LC": [5, 9]}}])
+    assert found["use"]["luts"] == 5
+    assert found["netlist"]["use"]["luts"] == 1
+
+
 def test_every_family_has_its_script() -> None:
     for family in families.SYNTHESIS:
         assert "netlist.json" in families.synthesis(family, "top", ["a.sv"])
