@@ -80,6 +80,12 @@ class Slots:
                 return int(index)
         return None
 
+    def change(self, cell: Mapping[str, Any]) -> None:
+        """A register has got another reset or enable, with which those beside it must agree."""
+        match = PLACE.match(cell["attributes"]["NEXTPNR_BEL"])
+        assert match is not None
+        self.taken[int(match[1]), int(match[2])][match[3], match[4]] = control(cell)
+
     def take_table(self, wanted: Point) -> str | None:
         """Name of the nearest free place for a table; it is free no more."""
         if not self.tables:

@@ -188,6 +188,8 @@ class Twins:
         placed.at[twin] = point = position(bel)
         for reader, port in group:
             placed.cells[reader]["connections"][port] = [output]
+            if port in ("LSR", "CE") and placed.cells[reader]["type"] == REGISTER:
+                self.slots.change(placed.cells[reader])
         moved = set(group)
         placed.readers[net] = [pin for pin in placed.readers[net] if pin not in moved]
         placed.readers[output], placed.driver[output] = list(group), twin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from typing import Any
 
 import pytest
@@ -142,6 +143,28 @@ def test_registers_that_may_not_share_a_tile_do_not() -> None:
         if "LSR" in one["connections"]:
             tile = one["attributes"]["NEXTPNR_BEL"].rpartition("/")[0]
             resets.setdefault(tile, set()).add(one["connections"]["LSR"][0])
+    assert all(len(nets) == 1 for nets in resets.values())
+
+
+def test_registers_agree_with_those_beside_them_when_their_reset_has_twins() -> None:
+    cells = {"block": cell("MULT18X18D", "X2/Y10/MULT18_0", P0=9)}
+    cells["reset"] = register(3, 11, M=9, Q=10)
+    rng = random.Random(1)
+    for n in range(60):
+        begin, end = (f"X{rng.randrange(126)}/Y{row}/MULT18_{n}" for row in (9, 41))
+        cells[f"begin{n}"] = cell("MULT18X18D", begin, P0=100 + n)
+        cells[f"r{n}"] = register(2 * n, 12, M=100 + n, LSR=10, Q=200 + n)
+        cells[f"end{n}"] = cell("MULT18X18D", end, A0=200 + n)
+    design = module(cells)
+    before = copy.deepcopy(design)
+    relief = twins.relieve(design, 2.0)
+    assert relief.count == check_the_same(before, design) > 30
+    resets: dict[str, set[int]] = {}
+    for one in design["cells"].values():
+        if one["type"] == placed.REGISTER and "LSR" in one["connections"]:
+            tile = one["attributes"]["NEXTPNR_BEL"].split("/SLICE")[0]
+            resets.setdefault(tile, set()).update(one["connections"]["LSR"])
+    assert len(set.union(*resets.values())) > 1
     assert all(len(nets) == 1 for nets in resets.values())
 
 
