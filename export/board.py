@@ -19,6 +19,11 @@ TIMEOUT = 0.25  # seconds after which half a frame is given up
 HEARTBEAT = 8  # changes of the slowest light in about a second
 
 
+def log_prompt(context: int) -> int:
+    """2 to the power of this tokens of a prompt are held."""
+    return max(1, (context - 1).bit_length())
+
+
 def values(clock_hz: int, baud: int, context: int, timeout: float) -> dict[str, int]:
     """Numbers of the top; UserError if the line is too fast for the clock."""
     if baud * CYCLES_A_BIT > clock_hz:
@@ -30,7 +35,7 @@ def values(clock_hz: int, baud: int, context: int, timeout: float) -> dict[str, 
         "clock_hz": clock_hz,
         "baud": baud,
         "step": round(baud * 2**STEP_BITS / clock_hz),
-        "log_prompt": max(1, (context - 1).bit_length()),
+        "log_prompt": log_prompt(context),
         "log_answer": LOG_ANSWER,
         "timeout": max(1, round(clock_hz * timeout)),
         "gap": -(-GAP_BITS * clock_hz // baud),

@@ -88,7 +88,8 @@ def main() -> int:
     if not (rtl / "manifest.json").is_file():
         raise UserError(f"no rendered machine in {rtl}: run 'make rtl' first")
     manifest = json.loads((rtl / "manifest.json").read_text(encoding="utf-8"))
-    fit.check(manifest, board.fpga)
+    line = args.top == "board"
+    fit.check(manifest, board.fpga, line=line)
     begin = time.monotonic()
 
     def tell(line: str) -> None:
@@ -99,7 +100,7 @@ def main() -> int:
     job = flow.Job(rtl, board, folder, seeds, tell, top)
     sums = {
         "multipliers": fit.multipliers(manifest, board.fpga),
-        "blocks": fit.block_ram(manifest, board.fpga),
+        "blocks": fit.block_ram(manifest, board.fpga, line=line),
     }
     result = flow.run(job)
     summary = report.build(manifest, board, sums, result)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from configs.cli import UserError
 from configs.devices import Device
+from export import board
 
 # Yosys' memory_libmap compares costs: that of a block in the family's brams.txt, and of logic.
 BLOCK_COST = {"ice40": 64}
@@ -58,9 +59,9 @@ def memory(device: Device, lanes: int, element: int, words: int) -> int:
     return _or_logic(device, count, 4 * lanes * -(-element // 4) * rows + choice)
 
 
-def block_ram(manifest: dict, device: Device) -> list[Sum]:
+def block_ram(manifest: dict, device: Device, *, line: bool = False) -> list[Sum]:
     """Blocks of the ROMs, of the KV cache, whose elements are written one by one, and of what the
-    stages write for each other."""
+    stages write for each other; with a serial `line`, of each stream's prompt and answer."""
     p, sums = manifest["parameters"], {"weights": 0, "KV cache": 0, "embeddings": 0, "tables": 0}
     for name, rom in manifest["roms"].items():
         copies = p["Cols"] if name in PER_LANE else 1
@@ -75,6 +76,8 @@ def block_ram(manifest: dict, device: Device) -> list[Sum]:
         ("residual", 1, 1, p["Cols"] * p["ResidualW"], p["Streams"] * p["XTiles"]),
         ("scores", 1, 1, p["Cols"] * 16, p["SoftSlots"] * p["ScoreTiles"]),
         ("noise", p["Cols"], 1, p["NoiseW"], p["Streams"] * p["LogitTiles"]),
+        ("prompts", line * p["Streams"], 1, 16, 1 << board.log_prompt(p["Context"])),
+        ("answers", line * p["Streams"], 1, 16, 1 << board.LOG_ANSWER),
     )
     for part, copies, *shape in written:
         sums[part] = copies * memory(device, *shape)
@@ -112,11 +115,11 @@ def _refusal(what: str, sums: list[Sum], limit: int, device: Device) -> str | No
     return f"{what} {terms} = {total}, {device.name} has {limit}"
 
 
-def check(manifest: dict, device: Device) -> None:
-    """Raise UserError with the sums, unless the machine fits."""
+def check(manifest: dict, device: Device, *, line: bool = False) -> None:
+    """Raise UserError with the sums, unless the machine fits, with a serial `line` or without."""
     problems = [
         _refusal("multipliers", multipliers(manifest, device), device.multipliers, device),
-        _refusal("block RAM", block_ram(manifest, device), device.blocks, device),
+        _refusal("block RAM", block_ram(manifest, device, line=line), device.blocks, device),
     ]
     if found := [problem for problem in problems if problem]:
         raise UserError(

@@ -29,7 +29,8 @@ def main() -> None:
     rtl = config.build_dir / "rtl"
     if not (rtl / "manifest.json").is_file():
         raise UserError(f"no rendered machine in {rtl}: run 'make rtl' first")
-    fit.check(json.loads((rtl / "manifest.json").read_text(encoding="utf-8")), board.fpga)
+    manifest = json.loads((rtl / "manifest.json").read_text(encoding="utf-8"))
+    fit.check(manifest, board.fpga, line=True)
     folder = config.build_dir / "project" / board.name
     made = source.write(rtl, board, folder)
     values = {"config": config.name, "board": board, "pins": source.pins(board)}

@@ -116,6 +116,8 @@ def test_up5k_fits_the_blocks_of_its_device(sim_build: Path) -> None:
     manifest = json.loads((up5k(sim_build) / "manifest.json").read_text())
     device = devices.load("icebreaker")
     fit.check(manifest, device)
+    with pytest.raises(UserError, match=r" 1 prompts \+ 1 answers = 31, icebreaker has 30"):
+        fit.check(manifest, device, line=True)
     manifest["roms"]["rom_weights_0"]["depth"] *= 2
     with pytest.raises(UserError, match=r"block RAM 8 weights \+ .* = 31, icebreaker has 30"):
         fit.check(manifest, device)
