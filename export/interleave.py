@@ -304,12 +304,11 @@ class Machine:
         context = self.contexts[number]
         stream = self.streams[context.start.stream]
         self.wanted.remove(number)
-        ready = now + 1
+        ready = now + lat.CHOICE + 1
         if stream.requests[0].warm:
-            ready = now + self.g.vocab + lat.DRAW + (lat.SEED if stream.fresh else 0)
-            stream.fresh, self.noise_free = False, ready
-        else:
-            self.noise_free = now + 1
+            ready += self.g.vocab + lat.DRAW - 1 + (lat.SEED if stream.fresh else 0)
+            stream.fresh = False
+        self.noise_free = ready
         self.at(ready, partial(context.complete.add, geo.SLOT_NOISE))
 
     # ---- steps

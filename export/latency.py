@@ -17,6 +17,7 @@ RELOAD = 2  # sequencer: between two loads, the program ROM is read meanwhile
 EMBED = 4  # embed: start of a token, and its first tile
 SEED_BEFORE = 1  # core: the generator is seeded, and the first token starts
 SEED = 16  # noise: draws that are thrown away after a seed
+CHOICE = 1  # noise: whose draw is next, with several streams
 DRAW = 10  # noise: the first draw begins, and a memory of `vocab` draws is written, less vocab
 TAKE = 2  # controller: a prompt token is done, and the next one starts
 REQUEST = 3  # controller: before the first token and after the last one

@@ -71,7 +71,8 @@ PROOFS = (
         twins=(
             Edit("requant_lane", "+ 19'd1", "+ 19'd0"),
             Edit("requant_lane", "(shifted_q[17:0] == '0)", "1'b0"),
-            Edit("requant_lane", "product >>> exp_i", "product >> exp_i"),
+            Edit("requant_lane", "product >>> {exp_i", "product >> {exp_i"),
+            Edit("requant_lane", "coarse_q >>> fine_q", "coarse_q >> fine_q"),
             Edit("requant_lane", "sum_q[SUM_W-1:4]", "sum_q[SUM_W-1:3]"),
         ),
     ),
@@ -144,7 +145,7 @@ PROOFS = (
         parameters=({"N": 6, "W": 5}, {"N": 4, "W": 16}, {"N": 17, "W": 2}),
         twins=(
             Edit("max4", "assign take1 = minus_01[W]", "assign take1 = !minus_01[W]"),
-            Edit("max4", "minus_13[W] : minus_12[W]", "minus_12[W] : minus_13[W]"),
+            Edit("max4", "minus_02[W] && minus_12[W]", "minus_03[W] && minus_12[W]"),
             Edit("max_tree", "present_q <= present[4*node+1]", "present_q <= present[4*node+2]"),
         ),
     ),
@@ -367,7 +368,7 @@ PROOFS = (
         depth=10,
         stand_ins=("controller_any",),
         twins=(
-            Edit("streams", "token_stream == STREAM", "1'b1"),
+            Edit("streams", "token_stream_i == STREAM", "1'b1"),
             Edit("streams", "~active_q", "active_q"),
             Edit("streams", "active_q[pred] && pred_stream == stream", "active_q[pred]"),
             Edit("streams", "else if (start) last_q <= stream", "else if (start) last_q <= last_q"),
@@ -396,7 +397,8 @@ PROOFS = (
             Edit("noise_streams", ".waddr_i({ctx_q, tile})", ".waddr_i({stream_q, tile})"),
             Edit("noise_streams", "? FIRST_DRAWS : DRAWS", "? FIRST_DRAWS : FIRST_DRAWS"),
             Edit("noise_streams", "!step && !writing_q", "!step"),
-            Edit("noise_streams", "zero_q[choice]   <=", "zero_q[ctx_q]   <="),
+            Edit("noise_streams", "zero_q[ctx_q] <=", "zero_q[choice] <="),
+            Edit("noise_streams", "!chosen_q && !step", "!step"),
         ),
     ),
     Proof(

@@ -14,7 +14,8 @@ from sim.bench import RESET_CYCLES, Checker, Table, pack, parameters, read, roun
 from sim.tb_noise import GOLDEN_RATIO, cell, rare_seed, step, temperature
 
 CYCLES = 2500
-DISCARD, BEHIND = 16, 10  # draws after a seeding that nobody sees; cycles behind the last step
+DISCARD = 16  # draws after a seeding that nobody sees
+BEFORE, BEHIND = 1, 10  # cycles from the choice to the first step, and behind the last
 
 
 class Reference:
@@ -47,7 +48,7 @@ class Reference:
         self.wanted.remove(self.turn)
         stream = self.stream[self.turn]
         temp, count = self.temp[stream], self.vocab
-        self.values[self.turn], self.free = [0] * count, now + 1
+        self.values[self.turn], self.free = [0] * count, now + BEFORE + 1
         if temp:
             discarded = DISCARD if stream in self.fresh else 0
             self.fresh.discard(stream)
@@ -57,7 +58,7 @@ class Reference:
                 self.states[stream] = step(self.states[stream])
                 value = self.gumbel[cell(self.states[stream])] * temp
                 self.values[self.turn][n] = round_shift(value, 12)
-            self.free = now + discarded + count + BEHIND
+            self.free = now + BEFORE + discarded + count + BEHIND
         self.ready[self.turn] = self.free
 
 

@@ -163,6 +163,8 @@ class Bench:
         """All ports; what is not valid is random."""
         values = {"rst": int(reset), "done": done, "token_valid": int(sampled is not None)}
         values |= {"token_ctx": random.randrange(self.count) if sampled is None else sampled}
+        owner = self.contexts[sampled] if sampled is not None else None
+        values |= {"token_stream": owner.stream if owner else random.randrange(self.count)}
         values |= {"token": random.randrange(self.p["Vocab"]) if sample is None else sample}
         values |= {"s_axis_tvalid": pack([now.valid for now in inputs], 1)}
         values |= {"s_axis_tdata": pack([now.data for now in inputs], 16)}

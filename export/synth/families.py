@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +34,11 @@ class Use:
     blocks: float
 
 
-def synthesis(family: str, top: str, verilog: list[str]) -> str:
-    """Yosys' script."""
-    return f"read_verilog -sv {' '.join(verilog)}\n{SYNTHESIS[family].format(top=top)}\n"
+def synthesis(family: str, top: str, verilog: list[str], blocks: Sequence[str] = ()) -> str:
+    """Yosys' script; `blocks`: ROMs to put into block RAM whatever they cost there."""
+    lines = [f"read_verilog -sv {' '.join(verilog)}"]
+    lines += [f"setattr -set rom_block 1 {name}/m:*" for name in blocks]
+    return "\n".join([*lines, SYNTHESIS[family].format(top=top), ""])
 
 
 def _part(board: Board) -> list[str]:

@@ -6,7 +6,9 @@ cheaper than logic; logic itself is known only after synthesis.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from configs.cli import UserError
 from configs.devices import Device
@@ -18,6 +20,10 @@ BLOCK_COST_ELSEWHERE = 128
 ACCESS_COST = 2  # beside the blocks
 TABLE_BITS = 16  # for a cost of 1
 PER_LANE = ("rom_exp2", "rom_bump")  # tables that every lane has for itself
+# ROMs with a register behind their word, which a block of ECP5 holds: logic would be cheaper for
+# the short ones, but is all over the device, and slow
+REGISTERED = ("rom_weights", "rom_tok", "rom_pos", "rom_bias", "rom_shift")
+REGISTERED_WORDS = 16  # more words: a table of logic for each bit holds so many
 BYTE = {
     "ecp5": 9,
     "gowin": 9,
@@ -47,6 +53,22 @@ def table(device: Device, width: int, words: int) -> int:
     return _or_logic(device, device.count(width, words), width * words // TABLE_BITS)
 
 
+def in_blocks(manifest: dict, device: Device, *, line: bool) -> list[str]:
+    """ROMs that are put into blocks because there are enough, where logic would be cheaper."""
+    if device.family != "ecp5":
+        return []
+    spare = device.blocks - sum(one.count for one in _blocks(manifest, device, (), line=line))
+    result = []
+    for name, rom in sorted(manifest["roms"].items()):
+        width, words = rom["width"], rom["depth"]
+        count = device.count(width, words)
+        held = name.startswith(REGISTERED) and words > REGISTERED_WORDS
+        if held and not table(device, width, words) and count <= spare:
+            spare -= count
+            result.append(name)
+    return result
+
+
 def memory(device: Device, lanes: int, element: int, words: int) -> int:
     """Blocks of a memory whose `lanes` of `element` bits are written one by one. Logic: memories of
     16 words x 4 bits for a cost of 4 and what chooses between them; on iCE40 flip-flops."""
@@ -62,12 +84,18 @@ def memory(device: Device, lanes: int, element: int, words: int) -> int:
 def block_ram(manifest: dict, device: Device, *, line: bool = False) -> list[Sum]:
     """Blocks of the ROMs, of the KV cache, whose elements are written one by one, and of what the
     stages write for each other; with a serial `line`, of each stream's prompt and answer."""
+    return _blocks(manifest, device, in_blocks(manifest, device, line=line), line=line)
+
+
+def _blocks(manifest: dict, device: Device, held: Sequence[str], *, line: bool) -> list[Sum]:
+    """The same, with the ROMs `held` in blocks though logic is cheaper."""
     p, sums = manifest["parameters"], {"weights": 0, "KV cache": 0, "embeddings": 0, "tables": 0}
     for name, rom in manifest["roms"].items():
         copies = p["Cols"] if name in PER_LANE else 1
         part = "weights" if name.startswith("rom_weights") else "tables"
         part = "embeddings" if name in ("rom_tok", "rom_pos") else part
-        sums[part] += copies * table(device, rom["width"], rom["depth"])
+        count = device.count if name in held else partial(table, device)
+        sums[part] += copies * count(rom["width"], rom["depth"])
     banks = p["Rows"] * p["Sub"]
     written = (  # copies, and each one's lanes, bits and words
         ("KV cache", p["Rows"], p["Cols"], p["KvW"], p["KvDepth"]),

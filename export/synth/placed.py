@@ -46,6 +46,10 @@ class Placed:
     def __init__(self, module: dict[str, Any]) -> None:
         self.cells: dict[str, dict[str, Any]] = module["cells"]
         self.netnames = module["netnames"]
+        self.names: dict[int, list[str]] = {}  # of nets of one bit
+        for name, entry in self.netnames.items():
+            if len(entry["bits"]) == 1:
+                self.names.setdefault(entry["bits"][0], []).append(name)
         self.at: dict[str, Point] = {}
         self.driver: dict[int, str] = {}
         self.readers: dict[int, list[Pin]] = {}
@@ -62,7 +66,7 @@ class Placed:
                 elif not constant:
                     self.driver[bits[0]] = name
         self.next_net = 1 + max((*self.driver, *self.readers))
-        self.order = self._in_order()
+        self.order: list[int] = []  # nets of tables, each after those that it depends on
         self.arrival: dict[int, float] = {}  # at the driver's output
         self.tail: dict[int, float] = {}  # from the driver's output to the slowest end
 
@@ -117,6 +121,7 @@ class Placed:
 
     def time(self) -> None:
         """Arrivals and tails of all nets."""
+        self.order = self._in_order()
         self.arrival = {
             net: self.launch(name)
             for net, name in self.driver.items()

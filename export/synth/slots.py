@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,17 @@ from export.synth.placed import PLACE, RAM_WRITE, REGISTER, Point
 Control = tuple[Any, ...]  # clock, set or reset, enable, and how they are used
 
 NEARBY = 2000  # places that are tried for a register
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Where a table lies that feeds a register in the same tile."""
+
+    home: str  # slice of the register
+    register: str  # its place there
+    part: int  # slices from there to that of the table
+    bel: str
+    is_mux: bool  # it takes the way into the register beside it that comes from outside
 
 
 def control(cell: Mapping[str, Any]) -> Control:
@@ -57,13 +69,35 @@ class Slots:
         ]
         self.points = np.array([place[:2] for place in self.free], float).reshape(-1, 2)
         self.open = np.ones(len(self.free), bool)
+        self.number = {place: number for number, place in enumerate(self.free)}
         every = {(*t, part, bel) for t in tiles for part in "ABCD" for bel in ("K0", "K1")}
         self.tables = sorted(every - used)
         self.table_points = np.array([t[:2] for t in self.tables], float).reshape(-1, 2)
+        self.closed_tables = np.zeros(len(self.tables), bool)
+        self.table_number = {place: number for number, place in enumerate(self.tables)}
 
-    def find(self, wanted: Point, needs: Control) -> int | None:
-        """Number of the nearest place that suits a register with these controls: one set or reset
-        and one enable in a tile at most, beside none."""
+    def around(self, index: int, tables: Sequence[Beside]) -> list[int] | None:
+        """Numbers of the free places of tables that feed a register in the same tile, if it is put
+        there: they lie to each other as they did. None if one is not free."""
+        column, row, part, bel = self.free[index]
+        one_slice = all(table.part == 0 for table in tables)
+        result = []
+        for table in tables:
+            if table.register != bel or not (one_slice or part == table.home):
+                return None
+            beside = "ABCD"["ABCD".index(part) + table.part]
+            number = self.table_number.get((column, row, beside, table.bel))
+            way_in = beside, table.bel.replace("K", "FF")
+            if number is None or self.closed_tables[number]:
+                return None
+            if table.is_mux and way_in != (part, bel) and way_in in self.taken[column, row]:
+                return None
+            result.append(number)
+        return result
+
+    def find(self, wanted: Point, needs: Control, tables: Sequence[Beside] = ()) -> int | None:
+        """Number of the nearest place that suits a register with these controls, and so many tables
+        that feed it: one set or reset and one enable in a tile at most, beside none."""
         distance = np.abs(self.points - np.array(wanted)).sum(axis=1)
         distance[~self.open] = np.inf
         count = min(NEARBY, len(distance) - 1)
@@ -71,6 +105,8 @@ class Slots:
         for index in near[np.argsort(distance[near], kind="stable")]:
             if not self.open[index]:
                 return None
+            if self.around(index, tables) is None:
+                continue
             column, row, part, _ = self.free[index]
             here = self.taken[column, row]
             beside = [value for place, value in here.items() if place[0] == part]
@@ -86,13 +122,23 @@ class Slots:
         assert match is not None
         self.taken[int(match[1]), int(match[2])][match[3], match[4]] = control(cell)
 
-    def take_table(self, wanted: Point) -> str | None:
-        """Name of the nearest free place for a table; it is free no more."""
-        if not self.tables:
-            return None
-        index = int(np.abs(self.table_points - np.array(wanted)).sum(axis=1).argmin())
-        column, row, part, bel = self.tables.pop(index)
-        self.table_points = np.delete(self.table_points, index, axis=0)
+    def spare(self) -> int:
+        """How many places for tables are free."""
+        return len(self.tables) - int(self.closed_tables.sum())
+
+    def take_table(self, wanted: Point) -> str:
+        """Name of the nearest free place for a table, of which there is one; it is free no more."""
+        distance = np.abs(self.table_points - np.array(wanted)).sum(axis=1)
+        distance[self.closed_tables] = np.inf
+        return self.close_table(int(distance.argmin()))
+
+    def close_table(self, number: int, is_mux: bool = False) -> str:
+        """Its name; it is free no more, nor is, of a multiplexer, the register's beside it."""
+        self.closed_tables[number] = True
+        column, row, part, bel = self.tables[number]
+        register = self.number.get((column, row, part, bel.replace("K", "FF")))
+        if is_mux and register is not None:
+            self.open[register] = False
         return f"X{column}/Y{row}/SLICE{part}.{bel}"
 
     def take(self, index: int, needs: Control) -> str:

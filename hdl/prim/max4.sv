@@ -21,8 +21,8 @@ module max4 #(
     output logic [       W-1:0] max_o,
     output logic [  IndexW-1:0] index_o
 );
-  // Differences n - m of one bit more, whose sign says m > n: all six at once, so that a node
-  // costs the time of one comparison.
+  // Differences n - m of one bit more, whose sign says m > n: all six at once, and no choice waits
+  // for another, so that a node costs the time of one comparison and two tables.
   logic [W:0] value0, value1, value2, value3;
   logic [W:0] minus_01, minus_23, minus_02, minus_12, minus_03, minus_13;
   logic take1, take3, take_high, unused_bits;
@@ -42,16 +42,14 @@ module max4 #(
 
   assign take1 = minus_01[W] && present_i[1];
   assign take3 = minus_23[W] && present_i[3];
-  assign take_high = present_i[2] && (take1 ? (take3 ? minus_13[W] : minus_12[W])
-                                            : (take3 ? minus_03[W] : minus_02[W]));
+  // one of them is above both of the others
+  assign take_high = (present_i[2] && minus_02[W] && minus_12[W]) ||
+                     (present_i[3] && minus_03[W] && minus_13[W]);
 
-  always_ff @(posedge clk_i) begin
-    if (take_high) begin
-      max_o   <= take3 ? values_i[3*W+:W] : values_i[2*W+:W];
-      index_o <= take3 ? indices_i[3*IndexW+:IndexW] : indices_i[2*IndexW+:IndexW];
-    end else begin
-      max_o   <= take1 ? values_i[1*W+:W] : values_i[0*W+:W];
-      index_o <= take1 ? indices_i[1*IndexW+:IndexW] : indices_i[0*IndexW+:IndexW];
-    end
-  end
+  logic [W+IndexW-1:0] low, high;
+  assign low  = take1 ? {values_i[1*W+:W], indices_i[1*IndexW+:IndexW]}
+                      : {values_i[0*W+:W], indices_i[0*IndexW+:IndexW]};
+  assign high = take3 ? {values_i[3*W+:W], indices_i[3*IndexW+:IndexW]}
+                      : {values_i[2*W+:W], indices_i[2*IndexW+:IndexW]};
+  always_ff @(posedge clk_i) {max_o, index_o} <= take_high ? high : low;
 endmodule

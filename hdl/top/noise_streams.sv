@@ -8,10 +8,10 @@
 // Parameters: Streams  streams and contexts; CtxW: width of their numbers
 //             the others as in noise
 // Formats:    seed, temp, stream of a context packed by number; ready_o by context
-// Latency:    a draw of n steps (Vocab, at a stream's first one Vocab + 16) that begins at t0:
-//             ready_o from t0 + n + 10, begun is the next one then at the earliest; with temp 0 no
-//             draw is consumed: ready_o from t0 + 1, and the noise reads as zero.
-//             draw_i at t: begins in t + 1 at the earliest. read_*_i to noise_o: 1 cycle
+// Latency:    a draw of n steps (Vocab, at a stream's first one Vocab + 16) that is chosen at t0:
+//             ready_o from t0 + n + 11, chosen is the next one then at the earliest; with temp 0 no
+//             draw is consumed: ready_o from t0 + 2, and the noise reads as zero.
+//             draw_i at t: chosen in t + 1 at the earliest. read_*_i to noise_o: 1 cycle
 //             ready_o of a context is unknown until its first draw_i, low from the next cycle on
 // Does not:   keep reads and draws of one context apart: read while ready_o is high. temp_i must be
 //             that of the stream from draw_i until ready_o.
@@ -50,10 +50,11 @@ module noise_streams #(
 
   // The queue: the waiting context after the one served last, in turn.
   logic [Streams-1:0] wanted_q, ready_q, zero_q, fresh_q;
+  logic [Streams-1:0] still_q;  // temperature 0, by stream
   logic [CtxW-1:0] choice, choice_stream, ctx_q, stream_q;
   logic [LEFT_W-1:0] left_q;
-  logic [15:0] choice_temp, temp_q;
-  logic writing_q, begin_draw, step, last_write, any_wanted;
+  logic [15:0] temp, temp_q;
+  logic chosen_q, writing_q, choose, still, fresh, step, last_write, any_wanted;
   next_in_turn #(
       .N(Streams),
       .W(CtxW)
@@ -74,24 +75,42 @@ module noise_streams #(
   );
   select_word #(
       .N(Streams),
+      .W(1),
+      .IndexW(CtxW)
+  ) u_still (
+      .words_i(still_q),
+      .index_i(stream_q),
+      .word_o(still)
+  );
+  select_word #(
+      .N(Streams),
+      .W(1),
+      .IndexW(CtxW)
+  ) u_fresh (
+      .words_i(fresh_q),
+      .index_i(stream_q),
+      .word_o(fresh)
+  );
+  select_word #(
+      .N(Streams),
       .W(16),
       .IndexW(CtxW)
-  ) u_choice_temp (
+  ) u_temp (
       .words_i(temp_i),
-      .index_i(choice_stream),
-      .word_o(choice_temp)
+      .index_i(stream_q),
+      .word_o(temp)
   );
   assign step = left_q != '0;
-  assign begin_draw = any_wanted && !step && !writing_q;
+  assign choose = any_wanted && !chosen_q && !step && !writing_q;
   assign ready_o = ready_q;
 
   always_ff @(posedge clk_i) begin
-    if (begin_draw) begin
-      stream_q <= choice_stream;
-      temp_q   <= choice_temp;
-    end
+    for (int s = 0; s < Streams; s = s + 1) still_q[s] <= temp_i[s*16+:16] == '0;
+    temp_q <= temp;
+    if (choose) stream_q <= choice_stream;
     if (rst_i) ctx_q <= '0;
-    else if (begin_draw) ctx_q <= choice;
+    else if (choose) ctx_q <= choice;
+    chosen_q <= !rst_i && choose;
     if (rst_i) begin
       wanted_q  <= '0;
       left_q    <= '0;
@@ -102,13 +121,13 @@ module noise_streams #(
         writing_q      <= 1'b0;
         ready_q[ctx_q] <= 1'b1;
       end
-      if (begin_draw) begin
-        wanted_q[choice] <= 1'b0;
-        zero_q[choice]   <= choice_temp == '0;
-        if (choice_temp == '0) begin
-          ready_q[choice] <= 1'b1;
+      if (choose) wanted_q[choice] <= 1'b0;
+      if (chosen_q) begin
+        zero_q[ctx_q] <= still;
+        if (still) begin
+          ready_q[ctx_q] <= 1'b1;
         end else begin
-          left_q    <= fresh_q[choice_stream] ? FIRST_DRAWS : DRAWS;
+          left_q    <= fresh ? FIRST_DRAWS : DRAWS;
           writing_q <= 1'b1;
         end
       end

@@ -64,28 +64,18 @@ module streams #(
     input  wire [     Streams-1:0] done_i,              // of contexts: an unsampled token ended
     input  wire                    token_valid_i,       // the sampled token of a context
     input  wire [        CtxW-1:0] token_ctx_i,
+    input  wire [        CtxW-1:0] token_stream_i,      // and that context's stream
     input  wire [      TokenW-1:0] token_i
 );
   localparam integer JobW = 1 + TokenW + PosW + CountW + RowW + TileW + ColW;
 
   wire [Streams-1:0] request, grant, quiet, host;
   wire [Streams*JobW-1:0] jobs;
-  wire [CtxW-1:0] token_stream;
 
   // the contexts
   reg [Streams-1:0] active_q;
   reg [Streams*CtxW-1:0] stream_q;  // of each context
   reg [Streams*CtxW-1:0] latest_q;  // of each stream: the context of its latest token
-
-  select_word #(
-      .N(Streams),
-      .W(CtxW),
-      .IndexW(CtxW)
-  ) u_token_stream (
-      .words_i(stream_q),
-      .index_i(token_ctx_i),
-      .word_o(token_stream)
-  );
 
   for (genvar s = 0; s < Streams; s = s + 1) begin : g_stream
     localparam logic [CtxW-1:0] STREAM = s[CtxW-1:0];
@@ -145,7 +135,7 @@ module streams #(
         .seed_o(unused_seed),
         .temperature_o(temperature_o[s*16+:16]),
         .done_i(1'b0),
-        .next_valid_i(token_valid_i && token_stream == STREAM),
+        .next_valid_i(token_valid_i && token_stream_i == STREAM),
         .next_token_i(token_i)
     );
   end

@@ -60,14 +60,19 @@ module requant_lane #(
       .p_o  (product)
   );
 
-  // t0+4 -> t0+5
-  logic signed [PRODUCT_W-1:0] scaled_q;
-  always_ff @(posedge clk_i) scaled_q <= product >>> exp_i;
+  // t0+4 -> t0+5: the shift, but for up to three places
+  logic signed [PRODUCT_W-1:0] coarse_q, scaled;
+  logic [1:0] fine_q;
+  always_ff @(posedge clk_i) begin
+    coarse_q <= product >>> {exp_i[5:2], 2'd0};
+    fine_q   <= exp_i[1:0];
+  end
 
   // t0+5 -> t0+6
+  assign scaled = coarse_q >>> fine_q;
   logic signed [SUM_W-1:0] sum_q;
   always_ff @(posedge clk_i) begin
-    sum_q <= {{(SUM_W - PRODUCT_W) {scaled_q[PRODUCT_W-1]}}, scaled_q} +
+    sum_q <= {{(SUM_W - PRODUCT_W) {scaled[PRODUCT_W-1]}}, scaled} +
              {{(SUM_W - BiasW) {bias_i[BiasW-1]}}, bias_i};
   end
 

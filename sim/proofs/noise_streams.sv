@@ -25,9 +25,9 @@ module prove_noise_streams #(
   (* hierconn *) wire [63:0] \u_dut.states_q ;
   (* hierconn *) wire [1:0] \u_dut.fresh_q ;
 `ifdef INDUCTION
-  (* hierconn *) wire [1:0] \u_dut.wanted_q , \u_dut.ready_q , \u_dut.zero_q ;
+  (* hierconn *) wire [1:0] \u_dut.wanted_q , \u_dut.ready_q , \u_dut.zero_q , \u_dut.still_q ;
   (* hierconn *) wire [4:0] \u_dut.left_q ;
-  (* hierconn *) wire \u_dut.writing_q , \u_dut.ctx_q , \u_dut.stream_q , \u_dut.u_bank.tile_q ;
+  (* hierconn *) wire \u_dut.writing_q , \u_dut.chosen_q , \u_dut.ctx_q , \u_dut.stream_q , \u_dut.u_bank.tile_q ;
   (* hierconn *) wire [1:0] \u_dut.u_bank.lane_q ;
   (* hierconn *) wire [8:0] \u_dut.u_bank.u_write.g_chain.chain_q ;
   (* hierconn *) wire [8*NoiseW-1:0] \u_dut.u_value.chain_q ;
@@ -52,14 +52,14 @@ module prove_noise_streams #(
   wire [31:0] twice = once ^ (once >> 17);
   // the queue, and the draw in progress: its context and stream, steps left, values on their way and kept
   logic [1:0] wanted = '0, asked = '0, ready = '0;
-  logic last = 1'b0, current = 1'b0, busy = 1'b0;
+  logic last = 1'b0, current = 1'b0, busy = 1'b0, chosen = 1'b0;  // chosen: begins in this cycle
   logic [4:0] left = '0;
   logic [8:0] way = '0;
   logic [1:0] written = '0;
-  wire begins = wanted != '0 && !busy;
+  wire chooses = wanted != '0 && !busy && !chosen;
   wire choice = wanted[!last] ? !last : last;
-  wire choice_stream = ctx_stream_i[choice];
-  wire [15:0] choice_temp = temp_i[choice_stream*16+:16];
+  logic [31:0] temp_q = '0;  // of the cycle before
+  wire still = temp_q[current*16+:16] == '0;
   wire [31:0] seeded = seed_i[stream*32+:32] ^ 32'h9E3779B9;
   wire draws = left != '0 && left <= VOCAB;
   // the watched value: since when it is drawn, what it is, whether it is kept; of the context's latest draw
@@ -71,6 +71,7 @@ module prove_noise_streams #(
   always_ff @(posedge clk_i) begin
     clean <= clean || rst_i;
     clean_q <= clean;
+    temp_q <= temp_i;
     if (load_i[stream]) begin
       state <= seeded == '0 ? 32'h9E3779B9 : seeded;
       fresh <= 1'b1;
@@ -78,7 +79,7 @@ module prove_noise_streams #(
       state <= twice ^ (twice << 5);
       fresh <= 1'b0;
     end
-    if (begins) current <= choice_stream;
+    if (chooses) current <= ctx_stream_i[choice];
     if (since[0]) drawn <= state[NoiseW-1:0];
     read_q <= clean && !rst_i && asked[context] && ready[context] && mine
         && read_ctx_i == context && read_tile_i == value[1];
@@ -86,7 +87,7 @@ module prove_noise_streams #(
     if (rst_i) begin
       wanted <= '0;
       asked <= '0;
-      {left, way, written, since, last, busy, mine, zero, kept} <= '0;
+      {left, way, written, since, last, busy, chosen, mine, zero, kept} <= '0;
     end else begin
       way <= {way[7:0], draws};
       since <= {since[7:0], hit};
@@ -98,17 +99,20 @@ module prove_noise_streams #(
         if (last == context && mine) filled <= filled == 2'd2 ? filled : filled + 2'd1;
       end
       if (since[8]) kept <= 1'b1;
-      if (begins) begin
+      chosen <= chooses;
+      if (chooses) begin
         last <= choice;
         wanted[choice] <= 1'b0;
-        if (choice_temp == '0) ready[choice] <= 1'b1;
+      end
+      if (chosen) begin
+        if (still) ready[last] <= 1'b1;
         else begin
           busy <= 1'b1;
-          left <= VOCAB + ((choice_stream == stream ? fresh : \u_dut.fresh_q [choice_stream]) ? 5'd16 : 5'd0);
+          left <= VOCAB + ((current == stream ? fresh : \u_dut.fresh_q [current]) ? 5'd16 : 5'd0);
         end
-        if (choice == context) begin
-          mine <= choice_temp != '0 && choice_stream == stream;
-          zero <= choice_temp == '0;
+        if (last == context) begin
+          mine <= !still && current == stream;
+          zero <= still;
         end
       end
       if (draw_i) begin
@@ -132,14 +136,17 @@ module prove_noise_streams #(
       assume (state == \u_dut.states_q [stream*32+:32] && fresh == \u_dut.fresh_q [stream]);
     if (clean) begin
       // a context asks again when it has got what it asked for
-      if (draw_i) assume (!wanted[draw_ctx_i] && !(busy && last == draw_ctx_i));
+      if (draw_i) assume (!wanted[draw_ctx_i] && !((busy || chosen) && last == draw_ctx_i));
       if (asked[context]) assert (ready_o[context] == ready[context]);
       if (read_q) assert (noise_o[value[0]*NoiseW+:NoiseW] == drawn);
       if (zero_read_q) assert (noise_o == '0);
 `ifdef INDUCTION
+      assert ( \u_dut.still_q == {temp_q[31:16] == '0, temp_q[15:0] == '0});
       if (clean_q) assert ( \u_dut.states_q [stream*32+:32] == state && \u_dut.fresh_q [stream] == fresh);
       assert ( \u_dut.wanted_q == wanted && \u_dut.left_q == left && \u_dut.writing_q == busy);
-      assert ( \u_dut.ctx_q == last && (!busy || \u_dut.stream_q == current));
+      assert ( \u_dut.ctx_q == last && \u_dut.chosen_q == chosen);
+      if (busy || chosen) assert ( \u_dut.stream_q == current);
+      if (chosen) assert (!busy && asked[last] && !ready[last] && !wanted[last]);
       assert ( \u_dut.u_bank.u_write.g_chain.chain_q == way);
       assert ( \u_dut.u_bank.lane_q == (written[0] ? 2'b10 : 2'b01) && \u_dut.u_bank.tile_q == written[1]);
       if (asked[context]) assert ( \u_dut.ready_q [context] == ready[context]);
@@ -148,6 +155,7 @@ module prove_noise_streams #(
       else assert (left == '0 && way == '0 && written == '0);
       // the watched draw
       if (mine || zero) assert (asked[context] && !wanted[context] && !(mine && zero));
+      if (chosen && last == context) assert (!mine && !zero);
       if (zero) assert ( \u_dut.zero_q [context] && ready[context]);
       if (mine) begin
         assert (! \u_dut.zero_q [context]);

@@ -20,6 +20,7 @@ module prove_streams #(
     input logic [   Streams-1:0] done_i,
     input logic                  token_valid_i,
     input logic [      CtxW-1:0] token_ctx_i,
+    input logic [      CtxW-1:0] token_stream_i,
     input logic [           2:0] token_i
 );
   logic [Streams-1:0] s_axis_tready_o, m_axis_tvalid_o, m_axis_tlast_o, m_axis_tuser_o, busy_o, seed_load_o;
@@ -37,7 +38,7 @@ module prove_streams #(
   (* hierconn *) wire [Streams*14-1:0] \u_dut.jobs ;
   (* hierconn *) wire [CtxW-1:0] \u_dut.last_q ;
   (* hierconn *) wire [Streams-1:0] \u_dut.active_q ;
-  (* hierconn *) wire [Streams*CtxW-1:0] \u_dut.latest_q ;
+  (* hierconn *) wire [Streams*CtxW-1:0] \u_dut.latest_q , \u_dut.stream_q ;
   (* hierconn *) wire \u_dut.g_stream[0].u_controller.next_valid_i ;
   (* hierconn *) wire \u_dut.g_stream[1].u_controller.next_valid_i ;
   (* hierconn *) wire \u_dut.g_stream[2].u_controller.next_valid_i ;
@@ -76,7 +77,8 @@ module prove_streams #(
     if (!clean) assume (rst_i);
     assume (context_ < Streams && stream < Streams && token_ctx_i < Streams);
     if (clean) begin
-      // the engine ends tokens that there are, each once
+      // the engine ends tokens that there are, each once, and knows their streams
+      assume (!token_valid_i || token_stream_i == \u_dut.stream_q [token_ctx_i*CtxW+:CtxW]);
       assume ((freed & ~ \u_dut.active_q ) == '0 && !(token_valid_i && done_i[token_ctx_i]));
       assert ( \u_dut.active_q [context_] == active);
       if (start_o) begin

@@ -11,7 +11,7 @@ import pytest
 from export.synth import placed, twins
 
 Module = dict[str, Any]
-DIRECTION = {"Q": "output", "F": "output", "P0": "output"}
+DIRECTION = dict.fromkeys(("Q", "F", "OFX", "P0"), "output")
 
 
 def cell(kind: str, place: str, **nets: int) -> dict[str, Any]:
@@ -57,10 +57,10 @@ def check_the_same(before: Module, after: Module) -> int:
     data = ("DI", "M")
     value = {}  # net -> net of the origin
     for name, one in after["cells"].items():
-        output = {placed.REGISTER: "Q", placed.TABLE: "F"}.get(one["type"])
-        if output is not None and one["connections"].get(output):
-            old = before["cells"][origin(name)]["connections"]
-            value[one["connections"][output][0]] = old[output][0]
+        old = before["cells"][origin(name)]["connections"]
+        for output in ("Q", "F", "OFX"):
+            if one["connections"].get(output):
+                value[one["connections"][output][0]] = old[output][0]
     count = 0
     for name, one in after["cells"].items():
         old = before["cells"][origin(name)]
@@ -118,6 +118,91 @@ def test_a_table_of_registers_follows_what_it_feeds() -> None:
     assert relief.count == check_the_same(before, design) >= 4
     assert relief.after < relief.before - 2.0
     assert any(one["type"] == placed.TABLE and "$twin" in n for n, one in design["cells"].items())
+
+
+def far_table(levels: int) -> Module:
+    """A block on the left, tables and a register on the right, in the middle what they feed."""
+    cells = {"begin": cell("MULT18X18D", "X2/Y10/MULT18_0", P0=10)}
+    for n in range(levels):
+        place = f"X{118 - n}/Y11/SLICEB.K1"
+        cells[f"t{n}"] = cell(placed.TABLE, place, A=10 + n, F=11 + n)
+    place = f"X{119 - levels}/Y11/SLICEB.FF1"
+    cells["r"] = cell(placed.REGISTER, place, CLK=1, DI=10 + levels, Q=30)
+    cells["end"] = cell("MULT18X18D", "X60/Y10/MULT18_0", A0=30)
+    return module(cells)
+
+
+def pieces(place: str) -> tuple[str, str, str]:
+    """Tile, slice, and place in it."""
+    tile, part = place.rsplit("/", 1)
+    return tile, *part.split(".")  # type: ignore[return-value]
+
+
+def test_a_register_takes_the_table_that_feeds_it_along() -> None:
+    design = far_table(1)
+    before = copy.deepcopy(design)
+    relief = twins.relieve(design, 5.0)
+    assert check_the_same(before, design) == relief.count == 2
+    assert relief.before > 9.0
+    assert relief.after < 6.5
+    bels = {origin(name): one["attributes"]["NEXTPNR_BEL"] for name, one in design["cells"].items()}
+    table, register = pieces(bels["t0"]), pieces(bels["r"])
+    assert table == (*register[:2], register[2].replace("FF", "K"))
+    assert design["cells"].keys().isdisjoint({"t0", "r"})  # nothing reads the old ones
+
+
+def test_tables_before_that_one_come_along_as_well() -> None:
+    design = far_table(3)
+    before = copy.deepcopy(design)
+    relief = twins.relieve(design, 5.0)
+    assert check_the_same(before, design) == relief.count == 4
+    assert relief.before > 10.0
+    assert relief.after < 8.0
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_tables_with_a_multiplexer_stay_beside_each_other(taken: bool) -> None:
+    """Two of them and the register; not where another register has its place."""
+    cells = {"begin": cell("MULT18X18D", "X2/Y10/MULT18_0", P0=10)}
+    low = cell(placed.TABLE, "X118/Y11/SLICEC.K0", A=10, M=10, F1=11, F=12, OFX=13)
+    high = cell(placed.TABLE, "X118/Y11/SLICEC.K1", B=10, F=11)
+    cells |= {"low": low, "high": high}
+    cells["r"] = cell(placed.REGISTER, "X118/Y11/SLICEC.FF0", CLK=1, DI=13, Q=30)
+    cells["end"] = cell("MULT18X18D", "X60/Y10/MULT18_0", A0=30)
+    design = module(cells)
+    if taken:  # every other slice has something
+        for name in [n for n in design["cells"] if n.startswith("table")]:
+            tile = design["cells"][name]["attributes"]["NEXTPNR_BEL"].split("/SLICE")[0]
+            for part in "ABCD":
+                place = f"{tile}/SLICE{part}.FF0"
+                design["cells"][place] = cell(
+                    placed.REGISTER, place, CLK=1, M=10, Q=100 + len(cells)
+                )
+    before = copy.deepcopy(design)
+    relief = twins.relieve(design, 5.0)
+    assert check_the_same(before, design) == relief.count == (0 if taken else 3)
+    if taken:
+        return
+    bels = {origin(name): one["attributes"]["NEXTPNR_BEL"] for name, one in design["cells"].items()}
+    tile, part, _ = pieces(bels["r"])
+    assert tile != "X118/Y11"
+    assert (bels["low"], bels["high"], bels["r"]) == tuple(
+        f"{tile}/{part}.{place}" for place in ("K0", "K1", "FF0")
+    )
+    assert relief.after < 6.5
+
+
+def test_a_table_whose_other_output_goes_elsewhere_stays() -> None:
+    """Its multiplexer would have two drivers."""
+    design = far_table(1)
+    design["cells"]["t0"]["connections"] |= {"OFX": [40]}
+    design["cells"]["other"] = cell("MULT18X18D", "X118/Y10/MULT18_0", A0=40)
+    design["cells"]["t0"]["port_directions"]["OFX"] = "output"
+    before = copy.deepcopy(design)
+    twins.relieve(design, 5.0)
+    check_the_same(before, design)
+    assert "t0" in design["cells"]
+    assert not any(name.startswith("t0$") for name in design["cells"])
 
 
 def test_short_ways_are_left_alone() -> None:
