@@ -219,7 +219,7 @@ class Twins:
 
             net, _, behind = max(feeds, key=until)
             tables, before = self._cone(net)
-            if not before or len(tables) > 1:
+            if not before or len(tables) > 1 or tables[0] in (*option.tables, *outer):
                 break
             outer += tables
             more = behind + STEP + TILE
