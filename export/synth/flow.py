@@ -182,7 +182,8 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
         if runs[-1].status or not report.is_file():
             return {"status": "unroutable", "why": tools.last_error(log)} | cost | found
         scopes = netlist.scopes(netlist.top(netlist.load(job.folder / planned["file"])))
-        return {"status": "routed"} | cost | found | timing.read(report, scopes)
+        read = timing.read(report, scopes) | {"target_mhz": round(made.clock_hz / 1e6, 2)}
+        return {"status": "routed"} | cost | found | read
 
     rules = [_text(module) for module in (placed, slots, twins)] if by_hand else []
     key = _key(planned["key"], options, rules, tools.version(tool))
