@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +63,29 @@ def place_and_route(board: Board, netlist: str, constraints: str, seed: int) -> 
 
 
 # the netlist is placed already; connections that are too slow for the clock are routed again
-PLACED = ["--no-pack", "--no-place", "--tmg-ripup"]
+ONCE = ["--no-pack", "--no-place"]
+PLACED = [*ONCE, "--tmg-ripup"]
+
+
+class Circle:
+    """Sees in nextpnr's output that its router goes in a circle: with an aim that cannot be reached
+    it makes slow connections again without an end."""
+
+    ROUND = re.compile(r"iter=\d+ wires=\d+ overused=(\d+) ")
+    IDLE, ROUNDS = (
+        30,
+        200,
+    )  # rounds with nothing in conflict, which slow connections alone go on; all
+
+    def __init__(self) -> None:
+        self.idle = self.rounds = 0
+
+    def closed(self, line: str | None = None) -> bool:
+        """Whether it does, after another line."""
+        if line is not None and (found := self.ROUND.search(line)):
+            self.rounds += 1
+            self.idle = self.idle + 1 if found[1] == "0" else 0
+        return self.idle > self.IDLE or self.rounds > self.ROUNDS
 
 
 def reopen(module: dict[str, Any], hz: float) -> None:

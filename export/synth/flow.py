@@ -41,11 +41,10 @@ MILESTONES = re.compile(
 )
 
 
-# of the clock that the estimate after placement allows, for the router: it makes slow connections
-# again as long as any is slower than its aim, and finds no end where the aim cannot be reached
-AIM = 0.96
-# of the clock that is asked for: not much more, for a dense routing has a limit of its own
-ABOVE = 1.015
+# The clock that the router aims at first, of that of the estimate after placement and of the one
+# that is asked for. What it cannot reach it tries without an end, and gets a lower aim.
+AIM, ABOVE = 0.96, 1.015
+LESS, AIMS = 0.99, 12
 
 
 @dataclass(frozen=True)
@@ -157,9 +156,12 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
     by_hand = planned["fixed"] > 0
     placed_file = job.folder / f"placed-{seed}.json"
 
-    def run(arguments: list[str], log: Path) -> tools.Result:
-        tell = functools.partial(_tell, job, f"seed-{seed}: ")
-        return tools.run(tool, arguments, job.folder, log, tell, MILESTONES)
+    tell = functools.partial(_tell, job, f"seed-{seed}: ")
+
+    def run(
+        arguments: list[str], log: Path, enough: Callable[[str], bool] | None = None
+    ) -> tools.Result:
+        return tools.run(tool, arguments, job.folder, log, tell, MILESTONES, enough)
 
     def make() -> dict[str, Any]:
         log, report = job.folder / f"route-{seed}.log", job.folder / f"report-{seed}.json"
@@ -170,10 +172,19 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
             place = families.place(job.board, planned["file"], placed_file.name)
             runs.append(run([*place, "--seed", str(seed), "--lpf", constraints], log))
             if not runs[0].status:
-                found = {"twins": asdict(relieve(placed_file, made.clock_hz))}
+                relief, hz = relieve(placed_file, made.clock_hz)
+                found = {"twins": asdict(relief)}
                 log = job.folder / f"route-{seed}.log"
                 words = [placed_file.name if word == planned["file"] else word for word in options]
-                runs.append(run([*words, *families.PLACED], log))
+                for left in reversed(range(AIMS)):
+                    tell(f"routing with an aim of {hz / 1e6:.1f} MHz")
+                    circle = families.Circle()
+                    again = families.PLACED if left else families.ONCE
+                    runs.append(run([*words, *again], log, circle.closed))
+                    if not circle.closed():
+                        break
+                    hz *= LESS
+                    aim(placed_file, hz)
         else:
             runs.append(run(options, log))
         placed_file.unlink(missing_ok=True)  # large
@@ -194,12 +205,20 @@ def _tell(job: Job, who: str, line: str) -> None:
     job.tell(who + line)
 
 
-def relieve(path: Path, hz: float) -> twins.Relief:
-    """Twins of registers in a placed netlist, in place."""
+def relieve(path: Path, hz: float) -> tuple[twins.Relief, float]:
+    """Twins of registers in a placed netlist, in place; the clock to aim at."""
     design, relief = twins.best(lambda: netlist.load(path), twins.ENOUGH * 1e9 / hz)
-    families.reopen(netlist.top(design), min(ABOVE * hz, AIM * 1e9 / relief.after))
+    first = min(ABOVE * hz, AIM * 1e9 / relief.after)
+    families.reopen(netlist.top(design), first)
     files.write_text(path, json.dumps(design))
-    return relief
+    return relief, first
+
+
+def aim(path: Path, hz: float) -> None:
+    """Another clock to aim at, in a placed netlist."""
+    design = netlist.load(path)
+    families.reopen(netlist.top(design), hz)
+    files.write_text(path, json.dumps(design))
 
 
 def bitstream(job: Job, best: dict[str, Any]) -> Path:

@@ -63,9 +63,11 @@ def run(
     log: Path,
     tell: Callable[[str], None],
     milestones: re.Pattern[str] | None = None,
+    enough: Callable[[str], bool] | None = None,
 ) -> Result:
     """Run `tool` in `folder` with relative names (a YoWASP tool does not see the system's temporary
-    folder), keep its output in `log`, and `tell` the lines that match `milestones`."""
+    folder), keep its output in `log`, and `tell` the lines that match `milestones`. It is ended
+    when `enough` says so of a line."""
     command = [str(program(tool)), *arguments]
     begin = time.monotonic()
     with log.open("w", encoding="utf-8") as out:
@@ -83,6 +85,9 @@ def run(
                 out.write(line)
                 if milestones is not None and (found := milestones.search(line)):
                     tell(found.group(0).strip())
+                if enough is not None and enough(line):
+                    process.kill()
+                    break
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         except BaseException:

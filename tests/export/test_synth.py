@@ -6,10 +6,12 @@ import copy
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -317,6 +319,63 @@ def test_a_netlist_read_again_has_its_clock_its_router_and_all_inputs() -> None:
         "target_freq": "94000000.000000",
     }
     assert wires == {"A": ["x"], "B": [3], "F": []}
+
+
+ROUND = "Info:     iter=7 wires=100 overused={} overuse={} tmgfail=9 archfail=NA\n"
+
+
+def test_a_router_that_goes_in_a_circle_is_seen() -> None:
+    circle = families.Circle()
+    for overused in [4] + 30 * [0] + [1] + 30 * [0]:
+        assert not circle.closed(ROUND.format(overused, overused))
+        assert not circle.closed("Info: something else\n")
+    assert circle.closed(ROUND.format(0, 0))
+    circle = families.Circle()
+    closed = [circle.closed(ROUND.format(1, 1)) for _ in range(201)]
+    assert closed == 200 * [False] + [True]
+
+
+def test_a_tool_is_ended_when_it_has_said_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools, "program", lambda _: Path(sys.executable))
+    script = "import itertools\nfor n in itertools.count(): print('round', n, flush=True)"
+    log = tmp_path / "log"
+    done = tools.run("yosys", ["-c", script], tmp_path, log, print, None, lambda x: "33" in x)
+    assert done.status == -signal.SIGKILL
+    assert log.read_text().splitlines()[-1] == "round 33"
+
+
+@pytest.mark.parametrize("circles", [0, 2, flow.AIMS - 1])
+def test_an_aim_that_cannot_be_reached_is_lowered(
+    circles: int, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the router comes to an end; the last time it need not look at the clock."""
+    aims, calls = [100e6], []
+
+    def run(tool: str, words: list[str], *rest: Any) -> tools.Result:
+        calls.append(words)
+        if "--no-place" in words:
+            for _ in range(100 if len(calls) - 1 <= circles else 1):
+                rest[-1](ROUND.format(0, 0))
+            (tmp_path / "report-1.json").touch()
+        return tools.Result(0, 1.0, 1.0, 1.0)
+
+    monkeypatch.setattr(tools, "run", run)
+    monkeypatch.setattr(flow, "relieve", lambda *_: (twins.Relief(1, 2.0, 1.0), aims[0]))
+    monkeypatch.setattr(flow, "aim", lambda _, hz: aims.append(hz))
+    monkeypatch.setattr(netlist, "load", lambda _: {})
+    monkeypatch.setattr(netlist, "top", dict)
+    monkeypatch.setattr(netlist, "scopes", dict)
+    monkeypatch.setattr(timing, "read", lambda *_: {})
+    board = boards.load("ulx3s-85f")
+    job = flow.Job(small, board, tmp_path, (1,), print, source.CORE_TOP)
+    made = source.Source(tmp_path, "synth_top", [], "pins.lpf", 100_000_000)
+    seed = flow.route(job, made, 1, {"file": "planned.json", "fixed": 1, "key": "k"})
+    assert seed["status"] == "routed"
+    assert aims == pytest.approx([100e6 * flow.LESS**n for n in range(circles + 1)])
+    assert len(calls) == circles + 2
+    assert ("--tmg-ripup" in calls[-1]) == (circles < flow.AIMS - 1)
 
 
 # -- registers of block RAM
