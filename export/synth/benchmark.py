@@ -51,7 +51,7 @@ RUNS = (
     Run("stories", "ulx3s-85f", top="core"),
     Run("stories", "ulx3s-85f", top="core", streams=2),
     Run("microgpt", "ulx3s-85f", top="core", array="8x16"),
-    Run("microgpt", "ulx3s-85f", top="core", array="8x16", streams=8),
+    Run("microgpt", "ulx3s-85f", top="core", array="8x16", streams=6),
     Run("stories", "arty-a7-100t"),
     Run("tiny", "tangnano20k"),
     Run("up5k", "icebreaker", top="core"),
