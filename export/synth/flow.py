@@ -196,7 +196,9 @@ def route(job: Job, made: source.Source, seed: int, planned: dict[str, Any]) -> 
         read = timing.read(report, scopes) | {"target_mhz": round(made.clock_hz / 1e6, 2)}
         return {"status": "routed"} | cost | found | read
 
-    rules = [_text(module) for module in (placed, slots, twins)] if by_hand else []
+    rules: list[object] = []
+    if by_hand:
+        rules = [_text(module) for module in (placed, slots, twins)] + [AIM, ABOVE, LESS, AIMS]
     key = _key(planned["key"], options, rules, tools.version(tool))
     return _stage(job, f"seed-{seed}", key, make)
 

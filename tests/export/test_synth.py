@@ -376,6 +376,13 @@ def test_an_aim_that_cannot_be_reached_is_lowered(
     assert aims == pytest.approx([100e6 * flow.LESS**n for n in range(circles + 1)])
     assert len(calls) == circles + 2
     assert ("--tmg-ripup" in calls[-1]) == (circles < flow.AIMS - 1)
+    # kept, unless it would be made with another aim
+    again = flow.route(job, made, 1, {"file": "planned.json", "fixed": 1, "key": "k"})
+    assert again == seed
+    assert len(calls) == circles + 2
+    monkeypatch.setattr(flow, "ABOVE", 1.0)
+    flow.route(job, made, 1, {"file": "planned.json", "fixed": 1, "key": "k"})
+    assert len(calls) > circles + 2
 
 
 # -- registers of block RAM

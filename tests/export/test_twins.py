@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from export.synth import placed, twins
+from export.synth import placed, slots, twins
 
 Module = dict[str, Any]
 DIRECTION = dict.fromkeys(("Q", "F", "OFX", "P0"), "output")
@@ -190,6 +190,24 @@ def test_tables_with_a_multiplexer_stay_beside_each_other(taken: bool) -> None:
         f"{tile}/{part}.{place}" for place in ("K0", "K1", "FF0")
     )
     assert relief.after < 6.5
+
+
+@pytest.mark.parametrize(("taken", "fits"), [("SLICEB.FF0", False), ("SLICEB.FF1", True)])
+def test_a_multiplexer_needs_the_way_into_the_register_beside_it(taken: str, fits: bool) -> None:
+    """Four tables in two slices: that of slice B is chosen by a wire that its FF0 would come by."""
+    shape = (("A", "K1", True), ("A", "K0", True), ("B", "K0", True), ("B", "K1", False))
+    tables = [slots.Beside("A", "FF1", "AB".index(p), bel, mux) for p, bel, mux in shape]
+    place = f"X10/Y10/{taken}"
+    free = slots.Slots({"r": cell(placed.REGISTER, place, CLK=1, M=2, Q=3)})
+    index = free.number[10, 10, "A", "FF1"]
+    numbers = free.around(index, tables)
+    assert (numbers is not None) == fits
+    if numbers is not None:
+        names = [free.close_table(n, t.is_mux) for n, t in zip(numbers, tables, strict=True)]
+        assert names == [f"X10/Y10/SLICE{part}.{bel}" for part, bel, _ in shape]
+        assert not free.open[free.number[10, 10, "B", "FF0"]]
+        assert free.around(index, tables) is None
+    assert free.around(free.number[10, 10, "C", "FF1"], tables) is None  # two slices keep theirs
 
 
 def test_a_table_whose_other_output_goes_elsewhere_stays() -> None:
